@@ -43,7 +43,9 @@ class Scaling(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Scaling:
         if self.min_instances > self.max_instances:
-            raise ValueError(f"min_instances {self.min_instances} is above max_instances {self.max_instances}")
+            raise ValueError(
+                f"min_instances {self.min_instances} is above max_instances {self.max_instances}"
+            )
         return self
 
 
@@ -83,6 +85,7 @@ class ReleasePolicy(Frozen):
     min_requests: int = Field(default=200, ge=1)
     probes_per_look: int = Field(default=20, ge=0, le=1000)
     max_error_rate: Share = 0.05
+    min_error_increase: Share = 0.002
     false_alarm_rate: Share = 0.01
     max_latency_ratio: Annotated[float, Field(gt=1)] = 2.0
     min_latency_s: Seconds = 0.1

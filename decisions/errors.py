@@ -1,18 +1,18 @@
 """Every error this project raises on purpose.
 
-    DeliveryError
-    ├── Refused                    nothing was changed; the caller must ask for something else
-    │   ├── BadConfiguration       a file, key or value is wrong
-    │   ├── NotFound               environment, service, version, image or resource is unknown
-    │   ├── LockHeld               another release holds the environment
-    │   └── NotApproved            the gate said no, or was never answered
-    ├── CloudError                 AWS answered with an error
-    │   ├── CloudUnavailable       throttled, timed out, 5xx, unreachable (retryable)
-    │   └── AccessDenied           missing or refused credentials
-    ├── Conflict                   somebody else changed what we were about to change
-    │   └── LeaseLost              our fencing token is stale: another release took over
-    ├── StepFailed                 the effect was tried and the world said no
-    └── Halted                     every direction would serve nobody: a person is needed
+DeliveryError
+├── Refused                    nothing was changed; the caller must ask for something else
+│   ├── BadConfiguration       a file, key or value is wrong
+│   ├── NotFound               environment, service, version, image or resource is unknown
+│   ├── LockHeld               another release holds the environment
+│   └── NotApproved            the gate said no, or was never answered
+├── CloudError                 AWS answered with an error
+│   ├── CloudUnavailable       throttled, timed out, 5xx, unreachable (retryable)
+│   └── AccessDenied           missing or refused credentials
+├── Conflict                   somebody else changed what we were about to change
+│   └── LeaseLost              our fencing token is stale: another release took over
+├── StepFailed                 the effect was tried and the world said no
+└── Halted                     every direction would serve nobody: a person is needed
 """
 
 from __future__ import annotations

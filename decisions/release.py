@@ -78,6 +78,7 @@ class Release:
     images: tuple[Image, ...]
     requested_by: str
     started: float
+    kind: Literal["release", "rollback"] = "release"
     state: State = State.IN_PROGRESS
     reason: str = ""
     ended: float | None = None
