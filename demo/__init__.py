@@ -1,0 +1,1 @@
+"""The main job once through, with real parts, told with numbers."""
