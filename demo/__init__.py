@@ -1,1 +1,1 @@
-"""The main job once through, with real parts, told with numbers."""
+"""The whole stack on one machine, started and stopped: `make demo`, `make up`, `make down`."""

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Everything that can be judged without a Docker engine; says how long each part took.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bin=.venv/bin
+failed=()
+
+check() {
+    local name=$1 since=$SECONDS
+    shift
+    if "$@"; then
+        printf '  %-12s ok      %3d s\n' "$name" $((SECONDS - since))
+    else
+        printf '  %-12s FAILED  %3d s\n' "$name" $((SECONDS - since))
+        failed+=("$name")
+    fi
+}
+
+check lint $bin/ruff check -q .
+check format $bin/ruff format -q --check .
+check types $bin/mypy --no-error-summary
+check imports $bin/lint-imports --no-timing
+check tests $bin/python -m pytest -q -m "not docker"
+[ ${#failed[@]} -eq 0 ] || { printf 'make check: failed: %s\n' "${failed[*]}" >&2; exit 1; }
