@@ -1,0 +1,189 @@
+"""Starting, stopping and speaking to an instance from another process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from localcloud import ACCESS_KEY, AWS_PORT, REGION, locking, reaper
+from localcloud.errors import LocalCloudError
+from localcloud.state import Instance
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 40
+ANSWER_TIMEOUT_S = 60
+
+
+def up(instance: Instance, *, platform: bool) -> str:
+    """The instance runs and, if asked, holds the platform. Repeating it changes nothing. Says what is where.
+
+    Raises:
+        LocalCloudError: it could not be started; nothing is left behind.
+    """
+    if not _runs(instance):
+        _start(instance)
+    instance = running(instance)
+    if platform:
+        from localcloud.seeding import seed  # noqa: PLC0415  # boto3 takes half a second to import
+
+        seed(instance)
+    endpoints = json.loads((instance.state_dir / "endpoints.json").read_text())
+    lines = [f"local cloud {instance.name} is up", f"  aws        {endpoints['aws']}"]
+    lines.append(f"  registry   {endpoints['registry']}")
+    for name, urls in endpoints["environments"].items():
+        lines.append(f"  {name:<10} {urls['url']}   test {urls['test_url']}")
+    return "\n".join(lines)
+
+
+def _runs(instance: Instance) -> bool:
+    """Whether it serves. Waits for one that is starting or being swept."""
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while locking.is_held(instance.state_dir):
+        if (instance.state_dir / "server.json").exists() and _answers(running(instance)):
+            return True
+        if time.monotonic() > deadline:
+            raise LocalCloudError(
+                f"local cloud {instance.name}",
+                f"{instance.state_dir} is in use, but nothing answered for {STOP_TIMEOUT_S} s",
+                "nothing was changed",
+                "python -m localcloud down, then up",
+            )
+        time.sleep(0.05)
+    return False
+
+
+def _start(instance: Instance) -> None:
+    instance.state_dir.mkdir(parents=True, exist_ok=True)
+    answer, ready = os.pipe()
+    with (instance.state_dir / "server.log").open("wb") as log:
+        where = ["--name", instance.name, "--block", str(instance.block), "--state", str(instance.state_dir)]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "localcloud", "serve", *where, "--ready", str(ready)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(ready,),
+            start_new_session=True,
+        )
+    os.close(ready)
+    with os.fdopen(answer) as pipe:
+        told = json.loads(pipe.readline() or "{}")
+    if not told.get("ok"):
+        server.wait(START_TIMEOUT_S)
+        raise Failed(told.get("error") or _died(instance, server.returncode))
+
+
+class Failed(LocalCloudError):
+    """An error that the server has already put into words."""
+
+    def __init__(self, text: str) -> None:
+        Exception.__init__(self, text)
+
+
+def _died(instance: Instance, status: int) -> str:
+    where = f"local cloud {instance.name}: the server ended with status {status} before it was ready"
+    return f"{where}; nothing was left running; read {instance.state_dir / 'server.log'}"
+
+
+def running(instance: Instance) -> Instance:
+    """The instance as it was started, with its block and gateway.
+
+    Raises:
+        LocalCloudError: it does not run, or it runs under another name.
+    """
+    try:
+        seen = json.loads((instance.state_dir / "server.json").read_text())
+    except FileNotFoundError:
+        raise LocalCloudError(
+            f"local cloud {instance.name}",
+            f"does not run ({instance.state_dir} has no server.json)",
+            "nothing was changed",
+            "python -m localcloud up",
+        ) from None
+    if seen["name"] != instance.name:
+        raise LocalCloudError(
+            str(instance.state_dir),
+            f"belongs to the running instance {seen['name']}, not to {instance.name}",
+            "nothing was changed",
+            f"give --name {seen['name']}, or another --state",
+        )
+    return Instance(seen["name"], seen["block"], instance.state_dir, seen["gateway"])
+
+
+def environment(instance: Instance) -> dict[str, str]:
+    """What a client needs in its environment."""
+    return {
+        "AWS_ENDPOINT_URL": instance.aws_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+    }
+
+
+def down(instance: Instance) -> str:
+    """Nothing of the instance runs, also when its server or reaper was killed. Says so."""
+    if not locking.is_held(instance.state_dir):
+        reaper.sweep(instance.state_dir, instance.name)
+        return f"local cloud {instance.name} is down"
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        _signal_server(instance, how)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if not locking.is_held(instance.state_dir):
+                return f"local cloud {instance.name} is down"
+            time.sleep(0.05)
+    raise LocalCloudError(
+        f"local cloud {instance.name}",
+        f"did not end within {2 * STOP_TIMEOUT_S} s of SIGTERM and SIGKILL",
+        "something of it may still run",
+        f"docker ps --filter label=localcloud={instance.name}",
+    )
+
+
+def _signal_server(instance: Instance, how: signal.Signals) -> None:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        running(instance)
+        seen = json.loads((instance.state_dir / "server.json").read_text())
+        if reaper.Child(seen["pid"], seen["started"]).lives():
+            os.kill(seen["pid"], how)
+
+
+def break_(instance: Instance, what: str, target: str) -> str:
+    """Something is broken now; the sentence says what.
+
+    Raises:
+        LocalCloudError: no such fault or target.
+    """
+    status, answer = _ask(instance, "POST", "break", {"what": what, "target": target})
+    if status != http.HTTPStatus.OK:
+        raise Failed(str(answer["error"]))
+    return str(answer["said"])
+
+
+def _answers(instance: Instance) -> bool:
+    try:
+        return _ask(instance, "GET", "health")[0] == http.HTTPStatus.OK
+    except LocalCloudError:
+        return False
+
+
+def _ask(instance: Instance, method: str, what: str, content: object = None) -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection(instance.api_address, AWS_PORT, timeout=ANSWER_TIMEOUT_S)
+    try:
+        connection.request(method, f"/_localcloud/{what}", json.dumps(content))
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    except OSError as error:
+        raise LocalCloudError(
+            instance.aws_url, f"does not answer ({error})", "nothing was changed", "python -m localcloud up"
+        ) from error
+    finally:
+        connection.close()

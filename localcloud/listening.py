@@ -1,0 +1,75 @@
+"""Listening sockets, bound early so that a taken port is found before anything has been started."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from localcloud.errors import LocalCloudError
+from localcloud.seams import MotoRequestHandler
+
+BACKLOG = 512
+
+
+class QuietHandler(MotoRequestHandler):  
+    """Moto's request handler with keep-alive, without a log line per request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        LocalCloudError: another program listens there, or the address is not this machine's.
+    """
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        taken = error.errno == errno.EADDRINUSE
+        seen = f"another program listens there{_who(port)}" if taken else f"cannot listen ({error.strerror})"
+        raise LocalCloudError(
+            f"{address}:{port}", seen, do="stop it, or choose another --block (20 to 99 are free for that)"
+        ) from error
+    return listening
+
+
+def serve_wsgi(listening: socket.socket, application: Any) -> BaseWSGIServer:
+    """Requests on that socket are answered, each connection in a thread of its own."""
+    address, port = listening.getsockname()
+    server = make_server(
+        address, port, application, threaded=True, request_handler=QuietHandler, fd=listening.fileno()
+    )
+    listening.close()
+    threading.Thread(target=server.serve_forever, name=f"api-{address}", daemon=True).start()
+    return server
+
+
+def _who(port: int) -> str:
+    """ " (pid 12, redis-server)" of a listener on that port, when this user may see it."""
+    inodes = {
+        fields[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if (fields := line.split())[3] == "0A" and fields[1].endswith(f":{port:04X}")
+    }
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            target = str(descriptor.readlink())
+            if target.startswith("socket:[") and target[8:-1] in inodes:
+                process = descriptor.parent.parent
+                return f" (pid {process.name}, {(process / 'comm').read_text().strip()})"
+        except OSError:
+            continue
+    return ""
