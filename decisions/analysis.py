@@ -126,3 +126,14 @@ def _slower(baseline: Sample, candidate: Sample, policy: ReleasePolicy) -> str:
         f"95 % of requests were answered within {new_s * 1000:.0f} ms against {old_s * 1000:.0f} ms on the "
         f"old side, more than {policy.max_latency_ratio:g} times as slow"
     )
+
+
+def joint(verdicts: dict[str, Verdict]) -> Verdict:
+    """The verdict of a release is that of its worst service: one bad service takes all of them back.
+
+    Args:
+        verdicts: At least one, by service.
+    """
+    severity = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
+    name = max(sorted(verdicts), key=lambda each: severity.index(verdicts[each].outcome))
+    return Verdict(verdicts[name].outcome, f"{name}: {verdicts[name].reason}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from decisions.environment import Environment
 from decisions.release import Approval, Image
@@ -25,10 +24,8 @@ def refuse(
     if approval.decision == "reject":
         return ""
     if environment.approvers and approval.approver not in environment.approvers:
-        return f"{approval.approver} is not an approver of {environment.name} ({', '.join(environment.approvers)})"
+        known = ", ".join(environment.approvers)
+        return f"{approval.approver} is not an approver of {environment.name} ({known})"
     if approved_digests != digests(images):
         return f"the answer is for {approved_digests!r}, the question is about {digests(images)!r}"
     return ""
-
-
-Decision = Literal["approve", "reject"]

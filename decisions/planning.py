@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 
-from decisions.environment import Environment
+from decisions.environment import Environment, ReleasePolicy
 from decisions.errors import BadConfiguration, NotFound
 
 
@@ -42,3 +43,9 @@ def waves(environment: Environment, services: Iterable[str]) -> tuple[tuple[str,
         groups.append(tuple(ready))
         sorter.done(*ready)
     return tuple(groups)
+
+
+def planned_looks(policy: ReleasePolicy, wave_count: int) -> int:
+    """Looks that a whole release takes at its metrics, at least 1: they share the false alarm rate."""
+    each = math.ceil(policy.bake_s / max(policy.look_s, 0.1)) + policy.inconclusive_looks
+    return max(1, each * len(policy.steps_pct) * wave_count)

@@ -73,12 +73,6 @@ class View:
         """Whether this release ever moved traffic."""
         return any(key.startswith("shift:") for key in self.release.marks)
 
-    @property
-    def looks(self) -> int:
-        """Looks planned in the whole release, which share the false alarm rate."""
-        each = math.ceil(self.policy.bake_s / max(self.policy.look_s, 0.1)) + self.policy.inconclusive_looks
-        return max(1, each * len(self.policy.steps_pct) * max(1, len(self.waves)))
-
 
 def serving(service: ServiceSeen) -> Side | None:
     """The side that has all the traffic, or None while it is split."""

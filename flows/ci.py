@@ -1,0 +1,60 @@
+"""CI: test, scan, build and push every service of the application, side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from decisions.release import Image
+from tasks.environments import find_platform
+from tasks.images import build_image, push_image, run_test_stage
+from tasks.scans import scan
+from tasks.sources import locate_source
+
+BuildArgs = Annotated[dict[str, str], Field(description="Extra build arguments, e.g. for a variant")]
+
+
+@flow(
+    name="ci",
+    flow_run_name="ci {version}",
+    task_runner=ThreadPoolTaskRunner(max_workers=8),  # type: ignore[arg-type]  # generic in its results
+    persist_result=True,
+    result_serializer="json",
+)
+def ci(
+    version: Annotated[str, Field(min_length=1, description="Version to build, e.g. 1.4.2; never reused")],
+    commit: Annotated[str, Field(description="Commit of the application, for the record")] = "",
+    services: Annotated[list[str], Field(description="Services to build; empty for all")] | None = None,
+    build_args: BuildArgs | None = None,
+) -> list[dict[str, str]]:
+    """Build a version that can be released.
+
+    When to run: for every commit that shall be releasable. What it changes: pushes one image a service to the
+    registry, under a tag that is never reused. How to stop it: cancel it; a second run builds the same again.
+    A failed test or a finding of a scanner stops it before anything is pushed.
+    """
+    platform = find_platform("production")
+    names = services or list(platform.environment.services)
+    sources = {name: locate_source(platform.environment, name) for name in names}
+    tested = {name: run_test_stage.submit(sources[name]) for name in names}
+    scanned = {name: scan.submit(sources[name], wait_for=[tested[name]]) for name in names}
+    built = {
+        name: build_image.submit(sources[name], version, build_args or {}, wait_for=[scanned[name]])
+        for name in names
+    }
+    pushed = {name: push_image.submit(platform, name, built[name], version) for name in names}
+    images = [pushed[name].result() for name in names]
+    return _publish(images, commit)
+
+
+def _publish(images: list[Image], commit: str) -> list[dict[str, str]]:
+    rows: list[dict[str, Any]] = [
+        {"service": image.service, "version": image.version, "digest": image.digest, "commit": commit}
+        for image in images
+    ]
+    create_table_artifact(rows, key="images", description="What was pushed, by digest")
+    return rows
