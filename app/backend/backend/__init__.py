@@ -1,0 +1,1 @@
+"""Verificadores, the API: people ask for a claim to be verified, verifiers answer."""
