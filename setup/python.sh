@@ -31,5 +31,5 @@ if ! grep -qs "$PWD/.venv" .venv/pyvenv.cfg || ! .venv/bin/python -c 'import pip
 fi
 say "installing $(grep -c '==' requirements.lock) locked packages into .venv (log: $log)"
 run "pip install uv" .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r setup/uv.txt
-run "uv pip sync" .venv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements.lock
+run "uv pip sync" .venv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 printf '%s\n' "$want" >"$stamp"
