@@ -65,7 +65,7 @@ nginx_libraries=$(dpkg-deb -f "$work/debs/$nginx_package"_*.deb Depends | tr ',|
 keyring=/usr/share/keyrings/$ID-archive-keyring.gpg
 [ -e "$keyring" ] && set -- --keyring="$keyring" || set --
 mmdebstrap --variant=extract "$@" --aptopt="$work/apt.conf" \
-	--include="$python-minimal,lib$python-stdlib,${nginx_libraries}libstdc++6,busybox-static,base-files,base-passwd,netbase,tzdata" \
+	--include="$python-minimal,lib$python-stdlib,${nginx_libraries}busybox-static,base-files,base-passwd,netbase,tzdata" \
 	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
 	--dpkgopt='path-exclude=/usr/lib/*/gconv/*' --dpkgopt='path-exclude=/usr/lib/*/perl-base/*' \
@@ -99,7 +99,7 @@ finish() {
 	chmod 755 "$root/usr/bin/pip"
 	stdlib=$root/usr/lib/$python
 	rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/python-wheels/setuptools-* \
-		"$root"/usr/share/python-wheels/wheel-* "$stdlib"/lib2to3 "$stdlib"/pydoc_data "$stdlib"/idlelib
+		"$root"/usr/share/python-wheels/wheel-* "$stdlib"/lib2to3 "$stdlib"/pydoc_data "$stdlib"/idlelib "$stdlib"/test "$stdlib"/turtle.py "$stdlib"/distutils/tests
 	chroot "$root" "/usr/bin/$python" -m compileall -q "/usr/lib/$python"
 }
 set +e
