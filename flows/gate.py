@@ -14,6 +14,7 @@ from decisions.approval import digests, refuse
 from decisions.environment import Environment
 from decisions.errors import NotApproved
 from decisions.release import Approval, Image, Release
+from flows.publish import key as artifact_key
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ def ask_for_approval(environment: Environment, images: tuple[Image, ...], staged
         answer = suspend_flow_run(
             wait_for_input=UatDecision.with_initial_data(description=question, images=asked),
             timeout=int(environment.gate_timeout_s),
-            key=f"uat {asked} {attempt}",
+            # The key holds what is asked, so that a retried run never takes an old answer for another question.
+            key=artifact_key(f"uat-{asked}-{attempt}"),
         )
         approval = Approval(answer.decision, answer.approver, answer.note, time.time())
         refusal = refuse(approval, answer.images, images, environment)

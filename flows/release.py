@@ -63,5 +63,5 @@ def _failed(release: Release) -> RunState[Any]:
 
 
 def _release_id(version: str) -> str:
-    """The same for every attempt of one flow run, so that a resumed or retried run goes on with its release."""
+    """The same for every attempt of one flow run: a resumed or retried run goes on with its release."""
     return f"{version}-{str(runtime.flow_run.id)[:8]}"
