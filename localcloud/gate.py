@@ -24,6 +24,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 ADMIN = "/_localcloud/"
+LONGEST_ERROR = 300
 # Read in-process by the emulated services (network checks, secrets of tasks), so they share their lock.
 SHARED = frozenset({"ec2", "secretsmanager", "ssm"})
 
@@ -72,7 +73,8 @@ class Gate:
             return self._fail(environ, start_response, _not_emulated(service, str(error)))
         except Exception as error:
             log.exception("%s failed inside moto", service)
-            seen = AwsError("InternalFailure", f"{type(error).__name__}: {error} (see the server's log)", 500)
+            text = f"{type(error).__name__}: {str(error)[:LONGEST_ERROR]} (the rest is in the server's log)"
+            seen = AwsError("InternalFailure", text, 500)
             return self._fail(environ, start_response, seen)
         status, headers = heads[-1]
         if (

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -30,9 +31,9 @@ def _without_offerings_of_other_regions() -> None:
 
     original = utils.load_resource
 
-    def load_resource(path: str) -> Any:
-        elsewhere = "instance_type_offerings" in path and REGION not in path
-        return [] if elsewhere else original(path)
+    def load_resource(resource: str) -> Any:
+        elsewhere = "instance_type_offerings" in resource and REGION not in resource
+        return [] if elsewhere else original(resource)
 
     utils.load_resource = load_resource
 
@@ -57,6 +58,7 @@ __all__ = [
     "MotoRequestHandler",
     "ServiceException",
     "create_backend_app",
+    "errors_of",
     "expect",
     "expect_version",
     "swap_backend",
@@ -90,6 +92,15 @@ def expect(function: Callable[..., Any], parameters: Iterable[str]) -> None:
             f"{function.__qualname__} has no parameter {', '.join(sorted(missing))}",
             do="compare localcloud/seams.py with the installed moto",
         )
+
+
+@cache
+def errors_of(service: str) -> type[Exception]:
+    """The class of that service's AWS errors, raised as `errors_of("ecr")(code, message)`.
+
+    Moto finds the service's model, and so the HTTP status of the code, through the module of the class.
+    """
+    return type("ServiceError", (ServiceException,), {"__module__": f"moto.{service}.exceptions"})
 
 
 def swap_backend(backends: BackendDict[Any], replacement: type[Any]) -> None:
