@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -89,6 +90,17 @@ def approve(
     decision: Literal["approve", "reject"] = "reject" if reject else "approve"
     run = answer_gate(version, Answer(decision, approver, note))
     console.print(f"{run.name}: answered “{decision}” as {approver}; the run goes on")
+
+
+@app.command()
+def deploy(
+    file: Annotated[Path, typer.Argument(help="The deployments to register")] = Path("prefect.yaml"),
+) -> None:
+    """Check prefect.yaml strictly and register its deployments with the Prefect server."""
+    from flows.deployments import register  # noqa: PLC0415  # only this verb needs it
+
+    register(file)
+    console.print(f"{file}: all deployments are registered")
 
 
 def main() -> int:
