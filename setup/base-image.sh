@@ -90,6 +90,7 @@ finish() {
 	echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 	ln -sf /usr/share/zoneinfo/Etc/UTC "$root/etc/localtime"
 	mkdir -p "$root/tmp" "$root/etc/ssl/certs" "$root/var/log/nginx" "$root/var/lib/nginx"
+	ln -s /dev/stderr "$root/var/log/nginx/error.log"
 	chmod 1777 "$root/tmp"
 	cp "$bundle" "$root/etc/ssl/certs/ca-certificates.crt"
 	cat >"$root/usr/bin/pip" <<-'PIP'
