@@ -36,11 +36,6 @@ def every() -> list[Status]:
     return [seen for seen in found if seen]
 
 
-def in_session(session: int) -> list[Status]:
-    """All running processes of one session: a session leader and what it started."""
-    return [seen for seen in every() if seen.session == session]
-
-
 def command(pid: int) -> str:
     """The command line, for messages; empty when the process is gone or not ours to read."""
     try:

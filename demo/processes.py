@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from demo import proc
 from demo.errors import StackFailed
 
+MARK = "DELIVERY_CHILD"  # in the environment of a child and of everything below it
 POLL_S = 0.05
 LOG_LINES = 15
 
@@ -30,6 +32,7 @@ class Child:
     pid: int
     started: int
     log: str
+    mark: str
 
     def alive(self) -> bool:
         """Whether exactly this process runs (a number reused by another does not count)."""
@@ -37,11 +40,14 @@ class Child:
         return seen is not None and seen.started == self.started
 
     def family(self) -> list[proc.Status]:
-        """The process and everything in its session, also what survived the process itself."""
+        """The process and what it started, also in sessions of their own, also what survived it."""
         leader = proc.status(self.pid)
-        if leader is not None and leader.started != self.started:
-            return []  # the number is another's by now, so no session of ours has it
-        return proc.in_session(self.pid)
+        reused = leader is not None and leader.started != self.started
+        return [
+            each
+            for each in proc.every()
+            if (each.session == self.pid and not reused) or proc.environment_has(each.pid, self.mark)
+        ]
 
     def end_of_log(self, lines: int = LOG_LINES) -> str:
         """The last lines that it wrote, for messages."""
@@ -58,17 +64,18 @@ def start(name: str, argv: Sequence[str], folder: Path, env: Mapping[str, str]) 
         name: Of the record and the log; one child per name and folder.
         argv: Program and arguments.
         folder: Existing or new folder for record and log.
-        env: Added to the environment of this process.
+        env: The whole environment of the program.
 
     Raises:
         OSError: The program does not exist; nothing runs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
+    mark = f"{MARK}={uuid.uuid4()}"
     pid = os.posix_spawnp(
         argv[0],
         list(argv),
-        {**os.environ, **env},
+        {**env, MARK: mark.partition("=")[2]},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
@@ -80,7 +87,7 @@ def start(name: str, argv: Sequence[str], folder: Path, env: Mapping[str, str]) 
         setsigdef=[signal.SIGINT, signal.SIGTERM],
     )
     seen = proc.status(pid)
-    child = Child(name, pid, seen.started if seen else -1, str(log))
+    child = Child(name, pid, seen.started if seen else -1, str(log), mark)
     (folder / f"{name}.json").write_text(json.dumps(asdict(child)))
     return child
 
