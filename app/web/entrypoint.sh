@@ -20,11 +20,11 @@ matches() { # text, extended regular expression
 }
 
 render() { # status of readiness, share of errors in percent; the configuration is whole or the old one
-	ready=true
-	[ "$1" = 200 ] || ready=false
+	is_ready=true
+	[ "$1" = 200 ] || is_ready=false
 	pattern=$(printf '%s' "$version" | sed 's/[.+]/\\\\&/g')
 	sed -e "s|@@VERSION@@|@\n@|g" -e "s|@VERSION@|$version|g" -e "s|@VERSION_PATTERN@|$pattern|g" \
-		-e "s|@PORT@|$port|g" -e "s|@READY@|$1|g" -e "s|@IS_READY@|$ready|g" -e "s|@SHARE@|$2%|g" \
+		-e "s|@PORT@|$port|g" -e "s|@READY@|$1|g" -e "s|@IS_READY@|$is_ready|g" -e "s|@SHARE@|$2%|g" \
 		-e "s|@SITE@|$here/site|g" -e "s|@RUN@|$run|g" -e "s|@\n@|@VERSION@|g" \
 		"$here/nginx.conf" >"$run/nginx.conf.new"
 	[ "$2" != 0 ] || sed -i '/^    0% 1;$/d' "$run/nginx.conf.new"
@@ -37,8 +37,8 @@ requests() { # how many nginx has answered so far
 
 wait_until() { # <requests> or <seconds>s
 	case $1 in *s) sleep "${1%s}"; return ;; esac
-	own=0
-	while own=$((own + 1)); seen=$(requests); [ $((${seen:-0} - own)) -lt "$1" ]; do sleep 0.2; done
+	own=0 # this loop's own requests, which do not count
+	until seen=$(requests) && [ -n "$seen" ] && own=$((own + 1)) && [ $((seen - own)) -ge "$1" ]; do sleep 0.2; done
 }
 
 matches "$version" '[A-Za-z0-9._+-]+' || { echo "APP_VERSION '$version': not a version; not started" >&2; exit 2; }
