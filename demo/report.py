@@ -121,8 +121,8 @@ def _tell(title: str, told: Story) -> str:
         f"| {step.name} | {step.ended - step.started:.1f} | {step.why} |\n" for step in told.steps
     )
     back = (
-        f"From the first bad answer to all traffic on the old version: {told.rollback_s} s; from the decision: "
-        f"{told.decided_to_rolled_back_s} s.\n\n"
+        f"From the first bad answer to all traffic on the old version: {told.rollback_s} s; from the "
+        f"decision: {told.decided_to_rolled_back_s} s.\n\n"
         if told.rollback_s is not None
         else ""
     )
@@ -130,6 +130,6 @@ def _tell(title: str, told: Story) -> str:
         f"## {title}: {told.version}, {told.verdict.replace('_', ' ')}\n\n{told.reason}.\n\n"
         f"{told.requests} requests were sent, {told.failed} failed; it took {told.duration_s:.0f} s. {back}"
         f"[The run in the Prefect UI]({told.run})\n\n"
-        f"| connections | requests | failed | per second | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|---:|\n"
+        "| connections | requests | failed | per second | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|---:|\n"
         f"{modes}\n| step | seconds | why |\n|---|---:|---|\n{steps}"
     )
