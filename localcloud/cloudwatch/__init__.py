@@ -1,0 +1,1 @@
+"""CloudWatch: statistics and percentiles of live metrics, and alarms that are evaluated."""

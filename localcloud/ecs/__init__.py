@@ -1,0 +1,1 @@
+"""ECS: moto keeps what was asked for, a scheduler and Docker containers do it."""
