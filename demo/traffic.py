@@ -20,14 +20,14 @@ LONGEST_S = 600.0
 class Traffic:
     """Load of both kinds in files of its own."""
 
-    clients: dict[Mode, LoadClient]
+    clients: dict[str, LoadClient]
 
     def records(self) -> list[Record]:
         """Every request so far, of both kinds, by the time it was sent."""
         seen = [record for client in self.clients.values() for record in read(client.out)]
         return sorted(seen, key=lambda record: record.start)
 
-    def summaries(self) -> dict[Mode, Summary]:
+    def summaries(self) -> dict[str, Summary]:
         """What each kind saw."""
         return {mode: client.summary() for mode, client in self.clients.items()}
 
@@ -47,7 +47,7 @@ def steady_load(urls: tuple[str, ...], folder: Path, name: str, rate: float = RA
         rate: Requests a second of each kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    clients = {
+    clients: dict[str, LoadClient] = {
         mode: LoadClient(Plan(urls, rate, LONGEST_S, mode), folder / f"{name}.{mode}.jsonl")
         for mode in get_args(Mode)
     }

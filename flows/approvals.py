@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-from uuid import UUID
+from typing import Any, Literal
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -45,7 +44,9 @@ def waiting_releases() -> list[FlowRun]:
             )
     except (httpx.HTTPError, RuntimeError) as error:
         raise DeliveryError(
-            "Prefect API", f"it does not answer ({error})", do="set PREFECT_API_URL, or start it with `make up`"
+            "Prefect API",
+            f"it does not answer ({error})",
+            do="set PREFECT_API_URL, or start it with `make up`",
         ) from error
 
 
@@ -77,5 +78,5 @@ def _asked_images(run: FlowRun) -> str:
     """What is asked about, as the form shows it: the default of the schema's `images`."""
     if run.state is None:
         return ""
-    schema = read_flow_run_input(keyset_from_paused_state(run.state)["schema"], flow_run_id=UUID(str(run.id)))
+    schema: Any = read_flow_run_input(keyset_from_paused_state(run.state)["schema"], flow_run_id=run.id)
     return str(schema["properties"]["images"].get("default", ""))

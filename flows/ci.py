@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
+from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from decisions.release import Image
-from tasks.environments import find_platform
+from tasks.environments import Platform, find_platform
 from tasks.images import build_image, push_image, run_test_stage
 from tasks.scans import scan
-from tasks.sources import locate_source
+from tasks.sources import Source, locate_source
 
 BuildArgs = Annotated[dict[str, str], Field(description="Extra build arguments, e.g. for a variant")]
 
@@ -40,15 +41,18 @@ def ci(
     platform = find_platform("production")
     names = services or list(platform.environment.services)
     sources = {name: locate_source(platform.environment, name) for name in names}
-    tested = {name: run_test_stage.submit(sources[name]) for name in names}
-    scanned = {name: scan.submit(sources[name], wait_for=[tested[name]]) for name in names}
-    built = {
-        name: build_image.submit(sources[name], version, build_args or {}, wait_for=[scanned[name]])
-        for name in names
-    }
-    pushed = {name: push_image.submit(platform, name, built[name], version) for name in names}
-    images = [pushed[name].result() for name in names]
-    return _publish(images, commit)
+    pushed = [_deliver(platform, sources[name], version, build_args or {}) for name in names]
+    return _publish([future.result() for future in pushed], commit)
+
+
+def _deliver(
+    platform: Platform, source: Source, version: str, build_args: dict[str, str]
+) -> PrefectFuture[Image]:
+    """The steps of one service, in order; all services are under way at the same time."""
+    tested = run_test_stage.submit(source)
+    scanned = scan.submit(source, return_state=False, wait_for=[tested])
+    built = build_image.submit(source, version, build_args, return_state=False, wait_for=[scanned])
+    return push_image.submit(platform, source.service, built, version, return_state=False)
 
 
 def _publish(images: list[Image], commit: str) -> list[dict[str, str]]:

@@ -20,8 +20,8 @@ from flows.context import Context
 from flows.engine import drive, resumed
 from flows.runner import Runner
 from tasks.environments import Platform
-from tasks.ledger import find_in_progress, read_release, write_release
-from tasks.lease import Holding, Lease, acquire_lease, holding
+from tasks.lease import Holding, acquire_lease, holding
+from tasks.ledger import Lease, find_in_progress, read_release, write_release
 
 Watch = Callable[[Release, Step], None]
 

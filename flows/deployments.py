@@ -87,7 +87,9 @@ def check(path: Path) -> PrefectFile:
     missing = sorted({name for name in re.findall(r"\{\{\s*\$(\w+)\s*\}\}", text) if name not in os.environ})
     if missing:
         raise BadConfiguration(
-            str(path), f"it needs the environment variables {', '.join(missing)}", do="set them and run it again"
+            str(path),
+            f"it needs the environment variables {', '.join(missing)}",
+            do="set them and run it again",
         )
     return checked
 
@@ -111,5 +113,7 @@ def register(path: Path) -> None:
     if done.returncode:
         said = " ".join((done.stdout + done.stderr).split())[-500:]
         raise DeliveryError(
-            str(path), f"prefect deploy ended with {done.returncode}: {said}", "earlier deployments of the file stay"
+            str(path),
+            f"prefect deploy ended with {done.returncode}: {said}",
+            "earlier deployments of the file stay",
         )

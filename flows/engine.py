@@ -52,7 +52,8 @@ def drive(release: Release, context: Context) -> Release:
 
 def _turn(release: Release, context: Context) -> tuple[Release, bool]:
     context.holding.check()
-    release = read_release(context.platform, release.release_id) or release
+    # Bookkeeping of the engine itself, not a step of the release: no task runs of their own.
+    release = read_release.fn(context.platform, release.release_id) or release
     step = next_step(
         context.run(observe, context.platform, release), context.platform.environment, context.policy
     )
@@ -64,7 +65,7 @@ def _turn(release: Release, context: Context) -> tuple[Release, bool]:
     context.holding.check()
     log = StepLog(type(step).__name__, step.why, started, time.time())
     release = advance(release, step, effect, log)
-    write_release(context.holding.lease, release)
+    write_release.fn(context.holding.lease, release)
     return release, release.state is not State.IN_PROGRESS
 
 

@@ -46,7 +46,7 @@ def ask_for_approval(environment: Environment, images: tuple[Image, ...], staged
         answer = suspend_flow_run(
             wait_for_input=UatDecision.with_initial_data(description=question, images=asked),
             timeout=int(environment.gate_timeout_s),
-            # The key holds what is asked, so that a retried run never takes an old answer for another question.
+            # The key holds what is asked: a retried run never takes an old answer for another question.
             key=artifact_key(f"uat-{asked}-{attempt}"),
         )
         approval = Approval(answer.decision, answer.approver, answer.note, time.time())

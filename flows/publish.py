@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from uuid import UUID
+from typing import Any
 
 from prefect.artifacts import (
     create_link_artifact,
@@ -26,7 +26,7 @@ class Progress:
     """Shows every step in the log, and the share of traffic on the candidate as a progress bar."""
 
     def __init__(self) -> None:
-        self._artifact: UUID | None = None
+        self._artifact: Any = None
 
     def __call__(self, release: Release, step: Step) -> None:
         """Told of a step before it is performed."""

@@ -119,7 +119,9 @@ def main() -> int:
 
 def _say(release: Release, step: Step) -> None:
     moment = time.strftime("%H:%M:%S")
-    console.print(f"{moment} {release.environment} {release.version} [dim]{type(step).__name__:<14}[/] {step.why}")
+    console.print(
+        f"{moment} {release.environment} {release.version} [dim]{type(step).__name__:<14}[/] {step.why}"
+    )
 
 
 def _end(release: Release, good: frozenset[State] | set[State] = frozenset({State.SUCCEEDED})) -> None:
@@ -140,8 +142,7 @@ def _show(seen: EnvironmentStatus) -> None:
             healthy = f"{side.healthy} of {side.desired}"
             table.add_row(service.name, colour, f"{side.weight_pct} %", side.version or "-", healthy)
     Console().print(table)
-    typer.echo(f"release under way: {seen.under_way or 'none'}")
-    typer.echo(f"lock: {seen.lock}")
-    typer.echo(f"last good: {', '.join(f'{name} {version}' for name, version in seen.last_good.items()) or 'none'}")
-
-
+    under_way = f"{seen.under_way.version} ({seen.under_way.release_id})" if seen.under_way else "none"
+    lock = f"{seen.lock.owner}, {seen.lock.seconds_left:.0f} s left" if seen.lock.held else "free"
+    good = ", ".join(f"{name} {version}" for name, version in seen.last_good.items()) or "none"
+    typer.echo(f"release under way: {under_way}\nlock: {lock}\nlast good: {good}")

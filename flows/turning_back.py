@@ -12,8 +12,8 @@ from flows.delivery import Order, Watch, deliver, owner, take_over
 from flows.runner import Runner
 from tasks.ecs import describe_sides
 from tasks.environments import Platform
-from tasks.ledger import find_in_progress, list_releases, read_last_good, read_release, request_abort
 from tasks.lease import acquire_lease
+from tasks.ledger import find_in_progress, list_releases, read_last_good, read_release, request_abort
 from tasks.pause import pause
 from tasks.traffic import read_weights
 
