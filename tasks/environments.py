@@ -99,7 +99,7 @@ def find_platform(name: str) -> Platform:
             found |= {item["Name"].removeprefix(prefix): item["Value"] for item in page["Parameters"]}
     parameters = _Parameters(prefix, found)
     return Platform(
-        environment=name,
+        environment=environment,
         cluster=parameters["ecs/cluster"],
         ledger_table=parameters["ledger/table"],
         load_balancer=parameters["alb/load_balancer"],

@@ -16,9 +16,19 @@ from dataclasses import dataclass
 
 from decisions.errors import CloudError, Conflict, LeaseLost, LockHeld
 from tasks.effect import effect
-from tasks.environments import read_environment
 from tasks.ledger_table import LOCK, Change, Item, Lease, lost, own, read_item, write_if
 from tasks.topology import Platform
+
+__all__ = [
+    "Holding",
+    "Lease",
+    "LockStatus",
+    "acquire_lease",
+    "holding",
+    "lock_status",
+    "release_lease",
+    "renew",
+]
 
 _log = logging.getLogger(__name__)
 _POLL_S = 1.0
@@ -52,17 +62,17 @@ def acquire_lease(platform: Platform, owner: str, release_id: str, wait_s: float
         LockHeld: It is held by another; names holder, release, since when and seconds left.
     Safe to repeat: the same owner takes it again, with a higher token.
     """
-    lease_s = read_environment(platform.environment).policy.lease_s
+    lease_s = platform.environment.policy.lease_s
     give_up = time.monotonic() + wait_s
     while True:
         token = _take(platform, owner, release_id, lease_s)
         if token is not None:
-            _log.info("lock of %s taken by %s, token %d", platform.environment, owner, token)
-            return Lease(platform.environment, platform.ledger_table, owner, token, lease_s)
-        status = _status(read_item(platform.ledger_table, platform.environment, LOCK))
+            _log.info("lock of %s taken by %s, token %d", platform.name, owner, token)
+            return Lease(platform.name, platform.ledger_table, owner, token, lease_s)
+        status = _status(read_item(platform.ledger_table, platform.name, LOCK))
         remaining = give_up - time.monotonic()
         if remaining <= 0:
-            raise _held(platform.environment, status)
+            raise _held(platform.name, status)
         time.sleep(min(_POLL_S, remaining, max(status.seconds_left, 0.05)))
 
 
@@ -73,7 +83,7 @@ def _take(platform: Platform, owner: str, release_id: str, lease_s: float) -> in
         only_if="attribute_not_exists(#owner) OR #ends < :now OR #owner = :owner",
         values={"owner": owner, "release": release_id, "now": now, "ends": now + lease_s, "one": 1},
     )
-    taken = write_if(platform.ledger_table, platform.environment, LOCK, change)
+    taken = write_if(platform.ledger_table, platform.name, LOCK, change)
     return None if taken is None else int(taken["token"]["N"])
 
 
@@ -121,7 +131,7 @@ def lock_status(platform: Platform) -> LockStatus:
 
     Safe to repeat: only reads.
     """
-    return _status(read_item(platform.ledger_table, platform.environment, LOCK))
+    return _status(read_item(platform.ledger_table, platform.name, LOCK))
 
 
 def _status(item: Item | None) -> LockStatus:
@@ -138,11 +148,11 @@ def _status(item: Item | None) -> LockStatus:
     )
 
 
-class Heartbeat:
-    """A thread that renews the lease every third of it, and knows whether that still works."""
+class Holding:
+    """A held lease: a thread renews it every third of its length, and `check` says whether that works."""
 
     def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+        self.lease = lease
         self._stop = threading.Event()
         self._lost: LeaseLost | None = None
         self._good_until = time.monotonic() + lease.lease_s
@@ -166,36 +176,36 @@ class Heartbeat:
         if self._lost is not None:
             raise self._lost
         if time.monotonic() > self._good_until:
-            raise lost(self._lease, "it could not be renewed in time")
+            raise lost(self.lease, "it could not be renewed in time")
 
     def _beat(self) -> None:
-        pause_s = self._lease.lease_s / 3
+        pause_s = self.lease.lease_s / 3
         while not self._stop.wait(pause_s):
             began = time.monotonic()
             try:
-                renew(self._lease)
+                renew(self.lease)
             except LeaseLost as error:
                 _log.error("%s", error)
                 self._lost = error
                 return
             except (CloudError, Conflict) as error:
                 _log.warning("heartbeat missed, trying again: %s", error)
-                pause_s = self._lease.lease_s / 10
+                pause_s = self.lease.lease_s / 10
             else:
-                self._good_until = began + self._lease.lease_s
-                pause_s = self._lease.lease_s / 3
+                self._good_until = began + self.lease.lease_s
+                pause_s = self.lease.lease_s / 3
 
 
 @contextmanager
-def holding(lease: Lease) -> Iterator[Heartbeat]:
+def holding(lease: Lease) -> Iterator[Holding]:
     """While the block runs the lease is renewed; afterwards, however it ends, the lock is given back.
 
     Call `.check()` of what it yields before each change.
     """
-    heartbeat = Heartbeat(lease)
-    heartbeat.start()
+    held = Holding(lease)
+    held.start()
     try:
-        yield heartbeat
+        yield held
     finally:
-        heartbeat.stop()
+        held.stop()
         release_lease.fn(lease)

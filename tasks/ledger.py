@@ -70,18 +70,14 @@ def write_release(lease: Lease, release: Release) -> None:
 
 
 @effect("read release record", retries=2)
-def read_release(platform: Platform, release_id: str) -> Release:
-    """The release as recorded, with the mark `abort` if somebody asked for it.
+def read_release(platform: Platform, release_id: str) -> Release | None:
+    """The release as recorded, with the mark `abort` if somebody asked for it; None if there is no such.
 
-    Raises:
-        NotFound: The environment has no such release.
     Safe to repeat: only reads.
     """
-    sort_key = _find(platform, release_id)
-    item = read_item(platform.ledger_table, platform.environment, sort_key)
-    if item is None:
-        raise NotFound(platform.environment, f"release {release_id} has an index entry but no record")
-    return _release(item)
+    found = read_item(platform.ledger_table, platform.name, _ID + release_id)
+    item = found and read_item(platform.ledger_table, platform.name, found["at"]["S"])
+    return _release(item) if item else None
 
 
 @effect("list releases", retries=2)
@@ -90,7 +86,7 @@ def list_releases(platform: Platform, limit: int = 20) -> list[Release]:
 
     Safe to repeat: only reads.
     """
-    items = read_newest(platform.ledger_table, platform.environment, _RELEASE, limit)
+    items = read_newest(platform.ledger_table, platform.name, _RELEASE, limit)
     return [_release(item) for item in items]
 
 
@@ -100,7 +96,7 @@ def find_in_progress(platform: Platform) -> Release | None:
 
     Safe to repeat: only reads.
     """
-    items = read_newest(platform.ledger_table, platform.environment, _RELEASE, _LOOK_BACK)
+    items = read_newest(platform.ledger_table, platform.name, _RELEASE, _LOOK_BACK)
     open_ = (item for item in items if item["state"]["S"] == State.IN_PROGRESS)
     return next((_release(item) for item in open_), None)
 
@@ -131,7 +127,7 @@ def read_last_good(platform: Platform) -> dict[str, LastGood]:
 
     Safe to repeat: only reads.
     """
-    items = read_newest(platform.ledger_table, platform.environment, _GOOD, limit=1000)
+    items = read_newest(platform.ledger_table, platform.name, _GOOD, limit=1000)
     found = (last_good_from_json(item["record"]["S"]) for item in items)
     return {good.service: good for good in found}
 
@@ -152,25 +148,21 @@ def request_abort(platform: Platform, release_id: str, by: str) -> None:
         Refused: It has ended already.
     Safe to repeat: the first request stays.
     """
-    sort_key = _find(platform, release_id)
+    found = read_item(platform.ledger_table, platform.name, _ID + release_id)
+    if found is None:
+        seen = f"no release {release_id!r} is recorded"
+        raise NotFound(platform.name, seen, do="see the releases with: python -m flows status")
+    sort_key = found["at"]["S"]
     mark = Mark(at=time.time(), detail=f"asked for by {by}")
     change = Change(
         update="SET #abort = if_not_exists(#abort, :mark)",
         only_if="#state = :in_progress",
         values={"mark": to_json(mark), "in_progress": State.IN_PROGRESS.value},
     )
-    if write_if(platform.ledger_table, platform.environment, sort_key, change) is None:
-        where = f"{platform.environment}: aborting release {release_id}"
+    if write_if(platform.ledger_table, platform.name, sort_key, change) is None:
+        where = f"{platform.name}: aborting release {release_id}"
         raise Refused(where, "it has ended already", do="release or roll back instead")
-    _log.info("abort of release %s in %s asked for by %s", release_id, platform.environment, by)
-
-
-def _find(platform: Platform, release_id: str) -> str:
-    found = read_item(platform.ledger_table, platform.environment, _ID + release_id)
-    if found is None:
-        seen = f"no release {release_id!r} is recorded"
-        raise NotFound(platform.environment, seen, do="see the releases with: python -m flows status")
-    return str(found["at"]["S"])
+    _log.info("abort of release %s in %s asked for by %s", release_id, platform.name, by)
 
 
 def _release(item: Item) -> Release:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from decisions.environment import Environment
 from decisions.errors import NotFound
 from decisions.release import Colour
 
@@ -42,9 +43,12 @@ class ServiceNames:
 
 @dataclass(frozen=True)
 class Platform:
-    """One environment's platform. `load_balancer` is the CloudWatch dimension `app/<name>/<id>`."""
+    """One environment as configured, and as Terraform made it.
 
-    environment: str
+    `load_balancer` is the CloudWatch dimension `app/<name>/<id>`.
+    """
+
+    environment: Environment
     cluster: str
     ledger_table: str
     load_balancer: str
@@ -54,6 +58,11 @@ class Platform:
     security_groups: tuple[str, ...]
     services: dict[str, ServiceNames]
 
+    @property
+    def name(self) -> str:
+        """Name of the environment."""
+        return self.environment.name
+
     def service(self, name: str) -> ServiceNames:
         """The names of one service.
 
@@ -62,7 +71,5 @@ class Platform:
         """
         if name not in self.services:
             seen = f"no service {name!r}, there are {', '.join(sorted(self.services)) or 'none'}"
-            raise NotFound(
-                self.environment, seen, do="name one of these, or add it to the environment's file"
-            )
+            raise NotFound(self.name, seen, do="name one of these, or add it to the environment's file")
         return self.services[name]
