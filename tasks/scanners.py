@@ -1,4 +1,4 @@
-"""Scanners that need no network: secrets, Python, Dockerfiles. Each tells what it found or could not look at."""
+"""Scanners that need no network: secrets, Python, Dockerfiles. Each tells what it could not look at."""
 
 from __future__ import annotations
 

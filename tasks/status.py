@@ -7,20 +7,21 @@ from dataclasses import dataclass
 
 from decisions.release import Release, ServiceSeen
 from tasks.effect import effect
-from tasks.ledger import find_in_progress, lock_status
+from tasks.ledger import find_in_progress
+from tasks.lease import LockStatus, lock_status
 from tasks.observation import observe
 from tasks.topology import Platform
 
 
 @dataclass(frozen=True)
 class EnvironmentStatus:
-    """What serves, what is under way, who holds the lock, and what can be gone back to."""
+    """What serves, what is under way, who holds the lock, and the versions that can be gone back to."""
 
     environment: str
     url: str
     services: tuple[ServiceSeen, ...]
-    under_way: str
-    lock: str
+    under_way: Release | None
+    lock: LockStatus
     last_good: dict[str, str]
 
 
@@ -37,14 +38,7 @@ def read_status(platform: Platform) -> EnvironmentStatus:
         environment=platform.name,
         url=platform.url,
         services=seen.services,
-        under_way=f"{under_way.release_id} ({under_way.version})" if under_way else "",
-        lock=_lock(platform),
+        under_way=under_way,
+        lock=lock_status.fn(platform),
         last_good={name: good.image.version for name, good in seen.last_good.items()},
     )
-
-
-def _lock(platform: Platform) -> str:
-    status = lock_status.fn(platform)
-    if not status.held:
-        return "free"
-    return f"{status.owner} for {status.release_id}, {status.seconds_left:.0f} s left unless renewed"
