@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from decisions.release import Release, ServiceSeen
 from tasks.effect import effect
-from tasks.ledger import find_in_progress
 from tasks.lease import LockStatus, lock_status
+from tasks.ledger import find_in_progress
 from tasks.observation import observe
 from tasks.topology import Platform
 
