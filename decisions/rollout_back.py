@@ -75,7 +75,7 @@ def reason(view: View) -> str:
     if failed := view.mark("failed"):
         return failed.detail
     asked = view.mark("abort")
-    return f"stopped by {asked.detail}" if asked else "stopped"
+    return f"stopped, {asked.detail}" if asked else "stopped"
 
 
 def _can_serve(view: View, name: str) -> bool:

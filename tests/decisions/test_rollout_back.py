@@ -39,13 +39,13 @@ def test_an_abort_at_any_step_leaves_the_old_version_serving(stop_after: int) ->
         if here.release.state is State.IN_PROGRESS:
             here.take()
     here.release = dataclasses.replace(
-        here.release, marks={**here.release.marks, "abort": Mark(here.now, "ana")}
+        here.release, marks={**here.release.marks, "abort": Mark(here.now, "asked for by ana")}
     )
     here.run()
     assert here.weights("backend") == here.weights("web") == {"blue": 100, "green": 0}
     assert here.sides["backend", "blue"].healthy
     assert here.release.state in {State.ROLLED_BACK, State.FAILED}
-    assert here.release.reason == "stopped by ana"
+    assert here.release.reason == "stopped, asked for by ana"
 
 
 @pytest.mark.parametrize("stop_after", range(8))
