@@ -11,7 +11,7 @@ import httpx
 
 from demo import prefect_template, processes
 from demo.errors import StackFailed
-from demo.layout import POOLS, PREFECT_PORT, Layout
+from demo.layout import POOLS, PREFECT_PORT, ROOT, Layout
 from demo.processes import Child
 
 PROGRAM = (sys.executable, "-m", "prefect")
@@ -67,12 +67,12 @@ class PrefectServer:
 
     def deploy(self) -> None:
         """Every deployment of prefect.yaml is registered."""
-        argv = [*PROGRAM, "--no-prompt", "deploy", "--all", "--prefect-file", str(self.layout.prefect_file)]
+        argv = [sys.executable, "-m", "flows", "deploy", str(self.layout.prefect_file)]
         log = self.layout.run / "deploy.log"
         with log.open("wb") as sink:
             done = subprocess.run(
                 argv,
-                cwd=self.layout.prefect_file.parent,
+                cwd=ROOT,
                 env=self.layout.child_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -83,7 +83,7 @@ class PrefectServer:
         if done.returncode:
             end = Child("deploy", 0, 0, str(log), "").end_of_log()
             raise StackFailed(
-                str(self.layout.prefect_file), f"prefect deploy ended with {done.returncode}:\n{end}\n",
+                str(self.layout.prefect_file), f"registering it ended with {done.returncode}:\n{end}\n",
                 "earlier deployments of the file may be registered", "mend the file, then try again",
             )  # fmt: skip
 

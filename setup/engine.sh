@@ -34,6 +34,7 @@ wait_until_ready() {
         fi
         if [ "$1" = dockerd ] && ! runs "$launched" && ! runs "$(engine_pid)"; then
             tail -n 15 "$log" >&2
+            rm -f "$owner_file" "$pid_file"
             fail "engine" "dockerd ended by itself (above: the end of $log)" "no engine runs" \
                 "read the log; in a container Docker needs --privileged"
         fi
@@ -51,7 +52,7 @@ start_engine() {
     command -v dockerd >/dev/null || fail "engine" "no Docker engine answers and there is no dockerd" \
         "nothing was changed" "run setup/packages.sh"
     mkdir -p "${log%/*}"
-    if [ -d /run/systemd/system ]; then
+    if [ -d "${SYSTEMD:-/run/systemd/system}" ]; then
         say "starting the Docker engine by systemd"
         echo "systemd $owner_id" >"$owner_file"
         "${as_root[@]}" systemctl start docker >"$log" 2>&1 || true
