@@ -81,9 +81,8 @@ def check(path: Path) -> PrefectFile:
     except (OSError, yaml.YAMLError) as error:
         raise BadConfiguration(str(path), str(error), do="mend the file") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadConfiguration(f"{path}: {where}", first["msg"], do="mend the key") from error
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise BadConfiguration(str(path), wrong, do="mend these keys") from error
     missing = sorted({name for name in re.findall(r"\{\{\s*\$(\w+)\s*\}\}", text) if name not in os.environ})
     if missing:
         raise BadConfiguration(

@@ -26,7 +26,7 @@ from tasks.images import resolve_image
 from tasks.ledger import list_releases
 from tasks.status import EnvironmentStatus, read_status
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)
 
 Environment = Annotated[str, typer.Argument(help="staging or production")]
@@ -106,14 +106,12 @@ def deploy(
 def main() -> int:
     """Run the command line; a DeliveryError becomes its message and its exit code."""
     try:
-        app(standalone_mode=False)
+        app()
     except DeliveryError as error:
         console.print(f"[bold red]{type(error).__name__}[/] {error}", soft_wrap=True, markup=True)
         return error.exit_code
-    except typer.Exit as done:
-        return done.exit_code
-    except typer.Abort:
-        return 130
+    except SystemExit as done:
+        return int(done.code or 0)
     return 0
 
 
