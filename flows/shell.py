@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from decisions.errors import DeliveryError, Halted
@@ -108,7 +109,7 @@ def main() -> int:
     try:
         app()
     except DeliveryError as error:
-        console.print(f"[bold red]{type(error).__name__}[/] {error}", soft_wrap=True, markup=True)
+        console.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
         return error.exit_code
     except SystemExit as done:
         return int(done.code or 0)

@@ -23,6 +23,7 @@ def acted(monkeypatch: pytest.MonkeyPatch, platform: Platform, here: World, run:
         return platform
 
     def resolve(_: Platform, name: str, version: str) -> object:
+        platform.service(name)
         if version not in VERSIONS:
             raise NotFound(name, f"no version {version!r}")
         return next(image for image in images(VERSIONS[version], version) if image.service == name)
@@ -63,11 +64,10 @@ def test_production_without_a_staging_release_is_refused_with_2(
 def test_production_takes_what_staging_proved(
     monkeypatch: pytest.MonkeyPatch, platform: Platform, run: ActedRunner
 ) -> None:
-    proof = release(
-        images=images(NEW, "2"), state=State.SUCCEEDED, started=run.world.now, ended=run.world.now
-    )
+    now = run.world.now
+    proof = release(images=images(NEW, "2"), state=State.SUCCEEDED, started=now, ended=now)
     monkeypatch.setattr(shell.list_releases, "fn", lambda platform, limit: [proof])
-    monkeypatch.setattr(shell.time, "time", lambda: run.world.now)
+    monkeypatch.setattr(shell.time, "time", lambda: now)
     assert call(monkeypatch, "release", "production", "2") == 0
 
 
