@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .PHONY: help demo test check up down setup format lock
 
 BIN := .venv/bin
+# Building a root file system is root's.
+IMAGE := $(if $(filter 0,$(shell id -u)),,sudo -E )setup/base-image.sh >/dev/null
 ENGINE := setup/engine.sh
 TEST_TIMEOUT_S ?= 840
 
@@ -12,17 +14,17 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: setup ## a release end to end on this machine: CI, gate, blue-green, two bad versions (KEEP=1 keeps it running)
-	@$(ENGINE) bash -c 'setup/base-image.sh && exec $(BIN)/python -m demo demo'
+	@$(ENGINE) bash -c '$(IMAGE) && exec $(BIN)/python -m demo demo'
 
 up: setup ## the local cloud and Prefect, for use by hand; addresses in .local/endpoints.json
-	@KEEP=1 $(ENGINE) bash -c 'setup/base-image.sh && exec $(BIN)/python -m demo up'
+	@KEEP=1 $(ENGINE) bash -c '$(IMAGE) && exec $(BIN)/python -m demo up'
 
 down: ## stops what `make up` or KEEP=1 left running
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m demo down
 	@$(ENGINE) --stop
 
 test: setup ## every test, with coverage of flows, tasks and decisions enforced; leaves nothing behind
-	@$(ENGINE) setup/run-tests.sh $(TEST_TIMEOUT_S)
+	@$(ENGINE) bash -c '$(IMAGE) && exec setup/run-tests.sh $(TEST_TIMEOUT_S)'
 
 check: setup ## lint, format, types, import rules and the tests that need no Docker: under a minute
 	@setup/run-checks.sh

@@ -38,12 +38,15 @@ find_missing() {
         "makes .venv" "$python" -c 'import ensurepip, venv'
 }
 
+# base-image.sh builds from what apt's package lists name; fresh containers come without lists.
+lists_here() { ! command -v apt-get || apt-cache show busybox-static; }
+
 become_root() {
-    command -v apt-get >/dev/null || fail "packages" "no apt-get here, missing: ${missing[*]}" \
+    command -v apt-get >/dev/null || fail "packages" "no apt-get here, missing: ${missing[*]:-package lists}" \
         "nothing was changed" "install them with your package manager and run this again"
     [ "$(id -u)" = 0 ] && return
-    command -v sudo >/dev/null || fail "packages" "not root and no sudo, missing: ${missing[*]}" \
-        "nothing was changed" "as root: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || fail "packages" "not root and no sudo, missing: ${missing[*]:-package lists}" \
+        "nothing was changed" "as root: apt-get update && apt-get install ${missing[*]}"
     as_root=(sudo)
 }
 
@@ -65,8 +68,10 @@ apt_get() {
 
 install_missing() {
     mkdir -p .local/logs
-    say "installing ${#missing[@]} packages by apt (log: $log)"
+    say "asking apt for its package lists (log: $log)"
     apt_get update
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${#missing[@]} packages by apt"
     # Since Debian 13 the client is a package of its own.
     if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; then
         missing+=(docker-cli)
@@ -80,7 +85,9 @@ install_missing() {
 }
 
 find_missing
-[ ${#missing[@]} -gt 0 ] || exit 0
+if [ ${#missing[@]} -eq 0 ] && lists_here >/dev/null 2>&1; then
+    exit 0
+fi
 become_root
 forbid_starts
 install_missing

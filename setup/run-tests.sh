@@ -12,7 +12,6 @@ export DELIVERY_RUN
 trap : INT TERM # pytest tears down on INT; then this script looks for leftovers all the same
 .venv/bin/python -m demo.leftovers remember "$before"
 rm -f .local/coverage/data*
-setup/base-image.sh
 
 status=0
 timeout --foreground --signal=INT --kill-after=120 "$limit_s" \

@@ -74,6 +74,12 @@ def test_a_machine_without_apt_is_told_what_it_lacks(machine: Machine) -> None:
     assert "no apt-get here, missing: redis-server; nothing was changed" in done.stderr
 
 
+def test_a_machine_without_package_lists_gets_them_and_nothing_else(machine: Machine) -> None:
+    machine.has("apt-cache", "exit 100")
+    assert machine.run("packages.sh").returncode == 0
+    assert apt_calls(machine) == ["update"]
+
+
 def test_a_failing_apt_ends_with_the_end_of_its_log(machine: Machine) -> None:
     machine.lacks("redis-server")
     machine.has("apt-get", "echo 'E: Unable to locate package'; exit 100")
