@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
 
 from localcloud.seams import ActionResult, expect, swap_backend
 
@@ -19,6 +21,12 @@ from moto.cloudwatch.models import (
     MetricDatum,
     MetricDatumBase,
 )
+from moto.ec2.models import ec2_backends
+from moto.ecs import models as ecs
+from moto.ecs import responses as ecs_responses
+from moto.ecs.exceptions import InvalidParameterException, ServiceNotFoundException
+from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, TaskDefinition
+from moto.ecs.models import Task as MotoTask
 from moto.elbv2 import models as elbv2
 from moto.elbv2.exceptions import (
     ELBClientError,
@@ -38,36 +46,52 @@ from moto.elbv2.models import FakeAction as Action
 from moto.elbv2.models import FakeListener as Listener
 from moto.elbv2.models import FakeLoadBalancer as LoadBalancer
 from moto.elbv2.models import FakeTargetGroup as TargetGroup
+from moto.logs.models import logs_backends
+from moto.moto_api import state_manager
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
 
 __all__ = [
     "Action",
     "Alarm",
     "CloudWatchBackend",
     "CloudWatchValidationError",
+    "Cluster",
+    "EC2ContainerServiceBackend",
     "ELBClientError",
     "ELBv2Backend",
     "FakeHealthStatus",
+    "InvalidParameterException",
     "InvalidParameterValue",
     "InvalidTargetError",
     "Listener",
     "LoadBalancer",
+    "LogStream",
     "MetricAggregatedDatum",
     "MetricDatum",
     "MetricDatumBase",
+    "MotoTask",
     "PriorityInUseError",
     "Rule",
     "RuleNotFoundError",
+    "Service",
+    "ServiceNotFoundException",
     "TargetGroup",
     "TargetGroupNotFoundError",
+    "TaskDefinition",
     "ValidationError",
     "cloudwatch_backends",
+    "delete_network_interface",
+    "ecs_backends",
     "find_target_group",
     "forwards",
     "listeners",
     "load_balancers",
     "replace_cloudwatch",
+    "replace_ecs",
     "replace_elbv2",
     "rules_in_order",
+    "secret_value",
 ]
 
 Rule = FakeListenerRule | FakeRule
@@ -143,3 +167,103 @@ def cloudwatch_backends() -> Iterator[CloudWatchBackend]:
     """CloudWatch of every region in use."""
     for regions in list(cloudwatch.cloudwatch_backends.values()):
         yield from list(regions.values())
+
+
+def replace_ecs(
+    backend: type[EC2ContainerServiceBackend],
+    task: type[MotoTask],
+    keep: Callable[[Any, dict[str, Any]], None],
+) -> None:
+    """Requests to ECS are served by `backend`, whose tasks are `task`s.
+
+    Args:
+        backend: Its `missing_tasks(names)` gives the failures of DescribeTasks.
+        task: Replaces moto's class; only we move it from state to state.
+        keep: Called with every service created and the parameters, for those that moto drops.
+    """
+    expect(ecs.Task.__init__, ["cluster", "task_definition", "backend", "networking_configuration"])
+    swap_backend(ecs.ecs_backends, backend)
+    ecs.Task = task  # type: ignore[misc]
+    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1 << 60})
+    response: Any = ecs_responses.EC2ContainerServiceResponse
+    create_service, describe_tasks = response.create_service, response.describe_tasks
+
+    def create_and_keep(self: Any) -> ActionResult:
+        result = create_service(self)
+        keep(result.result["service"], self._get_params())
+        return cast(ActionResult, result)
+
+    def describe_with_failures(self: Any) -> ActionResult:
+        result = describe_tasks(self)
+        result.result["failures"] = self.ecs_backend.missing_tasks(self._get_param("tasks", []))
+        return cast(ActionResult, result)
+
+    response.create_service = create_and_keep
+    response.describe_tasks = describe_with_failures
+
+
+def ecs_backends() -> Iterator[EC2ContainerServiceBackend]:
+    """ECS of every region in use."""
+    for regions in list(ecs.ecs_backends.values()):
+        yield from list(regions.values())
+
+
+def delete_network_interface(account: str, region: str, interface: str) -> None:
+    """The elastic network interface of a task is gone."""
+    ec2_backends[account][region].enis.pop(interface, None)
+
+
+def secret_value(account: str, region: str, reference: str) -> str:
+    """The value behind a `valueFrom` ("Pass sensitive data to an Amazon ECS container").
+
+    Args:
+        account: Account of the task.
+        region: Region of the task.
+        reference: ARN of a secret, with `:json-key:version-stage:version-id` behind it if wanted, or name
+            or ARN of an SSM parameter.
+
+    Raises:
+        KeyError: the JSON key or the parameter does not exist.
+        ServiceException: the secret or its version does not exist.
+        ValueError: a JSON key is asked of a secret that is no JSON.
+    """
+    if ":secretsmanager:" not in reference:
+        parameter = ssm_backends[account][region].get_parameter(reference)
+        if parameter is None:
+            raise KeyError(reference)
+        return str(parameter.response_object(decrypt=True)["Value"])
+    parts = [*reference.split(":"), "", "", ""]
+    arn, key, stage, version = ":".join(parts[:7]), *parts[7:10]
+    backend = secretsmanager_backends[account][region]
+    secret = str(backend.get_secret_value(arn, version, stage)["SecretString"])
+    if not key:
+        return secret
+    value = json.loads(secret)[key]
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True)
+class LogStream:
+    """Where the logs of one container go."""
+
+    account: str
+    region: str
+    group: str
+    name: str
+
+    def open(self, *, create_group: bool) -> None:
+        """It exists.
+
+        Raises:
+            ServiceException: the log group does not exist and is not to be created.
+        """
+        backend = logs_backends[self.account][self.region]
+        if create_group and self.group not in backend.groups:
+            backend.create_log_group(self.group, {})
+        backend.ensure_log_stream(self.group, self.name)
+
+    def put(self, events: list[dict[str, Any]]) -> None:
+        """The events (timestamp in ms, message) are in it; dropped when it was deleted."""
+        backend = logs_backends[self.account][self.region]
+        if self.group in backend.groups and self.name in backend.groups[self.group].streams:
+            backend.put_log_events(self.group, self.name, events)
