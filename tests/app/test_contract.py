@@ -106,7 +106,10 @@ def x_version(on: Subject) -> None:
     expected = f"{on.service}/{VERSION}"
     failing = on.launcher.ready(on.service, {"APP_FAULT": "errors:1,after=0"})
     answers = [
-        *(on.running.get(path) for path in (USUAL_PATHS[on.service], "/health/ready", "/metrics", "/nowhere")),
+        *(
+            on.running.get(path)
+            for path in (USUAL_PATHS[on.service], "/health/ready", "/metrics", "/nowhere")
+        ),
         httpx.post(f"{on.running.url}{USUAL_PATHS[on.service]}", content=b"{"),
         failing.get(USUAL_PATHS[on.service]),
     ]
@@ -195,7 +198,11 @@ def drain(on: Subject) -> None:
 
 
 def stop_signal(running: Running) -> str:
-    return str(running.container.image.attrs["Config"].get("StopSignal") or "SIGTERM") if running.container.image else ""
+    return (
+        str(running.container.image.attrs["Config"].get("StopSignal") or "SIGTERM")
+        if running.container.image
+        else ""
+    )
 
 
 @row
@@ -211,7 +218,11 @@ def not_ready_on_stop(on: Subject) -> None:
 @row
 def settings(on: Subject) -> None:
     wrong = {"APP_FAULT": "explode:7"}
-    cases = [wrong] if on.service == "web" else [wrong, {"DATABASE_URL": ""}, {"SESSION_KEY": ""}, {"GRACE_S": "long"}]
+    cases = (
+        [wrong]
+        if on.service == "web"
+        else [wrong, {"DATABASE_URL": ""}, {"SESSION_KEY": ""}, {"GRACE_S": "long"}]
+    )
     started = [(env, on.launcher.run(on.service, env, ports={})) for env in cases]
     for env, refused in started:
         assert refused.exit_code() == 2, env
@@ -243,7 +254,9 @@ def fast_rebuild(on: Subject) -> None:
 
 def rows() -> dict[str, list[str]]:
     """Services by key, as the table in the contract says."""
-    table = re.findall(r"^\| ([a-z-]+) \| (x?) ?\| (x?) ?\|", (ROOT / "app" / "contract.md").read_text(), re.MULTILINE)
+    table = re.findall(
+        r"^\| ([a-z-]+) \| (x?) ?\| (x?) ?\|", (ROOT / "app" / "contract.md").read_text(), re.MULTILINE
+    )
     return {key: [name for name, x in zip(SERVICES, marks, strict=True) if x] for key, *marks in table}
 
 
@@ -251,7 +264,9 @@ def test_every_row_of_the_contract_has_a_check_and_the_other_way_round() -> None
     assert set(rows()) == set(CHECKS)
 
 
-@pytest.mark.parametrize(("key", "service"), [(key, service) for key, names in rows().items() for service in names])
+@pytest.mark.parametrize(
+    ("key", "service"), [(key, service) for key, names in rows().items() for service in names]
+)
 def test_the_contract_is_kept(
     key: str, service: str, launcher: Launcher, running: dict[str, Running], platform: Platform
 ) -> None:

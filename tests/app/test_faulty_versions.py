@@ -19,7 +19,9 @@ def statuses(running: Running, count: int) -> list[int]:
 
 
 @BOTH
-def test_errors_start_well_and_then_hit_their_share_but_no_health_check(service: str, launcher: Launcher) -> None:
+def test_errors_start_well_and_then_hit_their_share_but_no_health_check(
+    service: str, launcher: Launcher
+) -> None:
     bad = launcher.ready(service, {"APP_FAULT": "errors:0.5"})
     assert set(statuses(bad, 30)) == {200}
     eventually(lambda: 500 in statuses(bad, 10), "errors begin")

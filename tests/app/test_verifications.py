@@ -69,7 +69,7 @@ def test_a_session_ends_at_logout_and_a_forged_one_is_none(api: httpx.Client) ->
     assert vera.get("/session").json() == {"name": "vera"}
     cookie = vera.cookies["session"]
     for forged in (cookie[:-1] + ("0" if cookie[-1] != "0" else "1"), "x.y", "", "é"):
-        assert api.get("/session", headers={"Cookie": f"session={forged}".encode()}).status_code == 401
+        assert api.get("/session", headers={b"Cookie": f"session={forged}".encode()}).status_code == 401
     assert vera.delete("/session").status_code == 204
     assert api.get("/session", headers={"Cookie": f"session={cookie}"}).status_code == 401
 
@@ -104,7 +104,9 @@ def test_bad_input_is_refused_with_a_reason(api: httpx.Client, body: dict[str, o
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/verifications/0", "/verifications/99999999999999999999", "/verifications?limit=0"])
+@pytest.mark.parametrize(
+    "path", ["/verifications/0", "/verifications/99999999999999999999", "/verifications?limit=0"]
+)
 def test_numbers_out_of_range_are_refused_not_errors(api: httpx.Client, path: str) -> None:
     assert api.get(path).status_code == 422
 

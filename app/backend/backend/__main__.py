@@ -16,7 +16,7 @@ from backend.application import create_app
 from backend.edge import Edge
 from backend.errors import ApplicationError
 from backend.faults import Faults
-from backend.health import DatabaseProbe, Monitor, redis_probe
+from backend.health import DatabaseProbe, Monitor, Probe, redis_probe
 from backend.sessions import Sessions, connect
 from backend.settings import Settings, from_environment
 from backend.structured_logs import to_stdout
@@ -55,7 +55,7 @@ def serve(settings: Settings, faults: Faults) -> None:
     """Serve until told to stop."""
     pool = open_pool(settings.database_url)
     redis = connect(settings.redis_url)
-    probes = {"database": DatabaseProbe(settings.database_url), "redis": redis_probe(redis)}
+    probes: dict[str, Probe] = {"database": DatabaseProbe(settings.database_url), "redis": redis_probe(redis)}
     monitor = Monitor(probes, denied=faults.never_ready)
     monitor.start()
     services = Services(settings.version, Verifications(pool), Sessions(redis, settings.session_key), monitor)

@@ -35,7 +35,9 @@ def add(name: str, password: str) -> None:
             )
     except psycopg.Error as error:
         seen = str(error).strip().splitlines()[0]
-        raise ApplicationError("database", seen, "nothing was changed", "migrate first, or check it", 4) from error
+        raise ApplicationError(
+            "database", seen, "nothing was changed", "migrate first, or check it", 4
+        ) from error
 
 
 def main() -> int:

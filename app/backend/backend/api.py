@@ -66,7 +66,7 @@ class Page(BaseModel):
 
 
 async def services(request: Request) -> Services:
-    """What `create_app` was given. (async: no thread is needed for an attribute.)"""
+    """What `create_app` was given (async: no thread is needed for an attribute)."""
     found: Services = request.app.state.services
     return found
 
@@ -87,7 +87,7 @@ Verifier = Annotated[str, Depends(verifier)]
 
 @router.get("/version")
 async def version(using: Using) -> dict[str, str]:
-    """Which version answers. (async: answered even when every worker thread is busy.)"""
+    """Which version answers (async: also when every worker thread is busy)."""
     return {"service": SERVICE, "version": using.version}
 
 
@@ -134,7 +134,9 @@ def answer(verification_id: Identifier, body: Finding, name: Verifier, using: Us
 def login(body: Login, request: Request, using: Using, response: Response) -> dict[str, str]:
     """Log in as a verifier."""
     if not using.sessions.may_try(body.name):
-        raise HTTPException(429, "too many logins with this name; try again in a minute", {"Retry-After": "60"})
+        raise HTTPException(
+            429, "too many logins with this name; try again in a minute", {"Retry-After": "60"}
+        )
     if not passwords.matches(body.password, using.verifications.password_of(body.name)):
         raise HTTPException(401, "name or password is wrong")
     response.set_cookie(

@@ -50,7 +50,7 @@ async def unexpected(_request: Request, _error: Exception) -> Response:
 
 
 async def live() -> dict[str, str]:
-    """The process answers; says nothing of what it depends on. (async: needs no worker thread.)"""
+    """The process answers; says nothing of what it depends on (async: needs no worker thread)."""
     return {"status": "live"}
 
 

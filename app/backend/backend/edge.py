@@ -81,7 +81,9 @@ class Edge:
         async def send_noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                if self._monitor.draining:  # the load balancer must not reuse a connection that is about to go
+                if (
+                    self._monitor.draining
+                ):  # the load balancer must not reuse a connection that is about to go
                     message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             await send(message)
 

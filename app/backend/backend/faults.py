@@ -103,6 +103,7 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        """Seconds count from here."""
         self._started = self.clock()
 
     def began(self) -> bool:
@@ -117,7 +118,7 @@ class Faults:
         return self.fault is not None and self.fault.kind == "never_ready" and self.began()
 
     def crash_in_s(self) -> float | None:
-        """Seconds from the start after which the process must end; None if only requests or nothing end it."""
+        """Seconds from the start after which the process must end; None if not by time."""
         if self.fault is None or self.fault.kind != "crash" or self.fault.after_requests:
             return None
         return self.fault.after_s
@@ -136,7 +137,7 @@ class Faults:
 
     def _effect(self, fault: Fault) -> tuple[str, float]:
         if fault.kind == "errors":
-            # The exact share of any run of requests, without chance: the integer part grows `share` of the time.
+            # Exactly that share of any run of requests: the integer part grows that often.
             grew = int(self._begun * fault.number) > int((self._begun - 1) * fault.number)
             return ("error" if grew else ""), 0.0
         if fault.kind == "leak":

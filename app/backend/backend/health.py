@@ -1,4 +1,4 @@
-"""Readiness, measured in the background so that asking is instant and never waits for a database that hangs."""
+"""Readiness, measured in the background: asking is instant and never waits for a database that hangs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Monitor:
 
 
 class DatabaseProbe:
-    """Asks over a connection of its own: a pool exhausted by slow queries is no reason to lose all traffic."""
+    """Asks over a connection of its own: a pool that is used up is no reason to lose all traffic."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -83,7 +83,9 @@ def lock(connection: Connection, patience_s: float) -> None:
             break
         if time.monotonic() >= deadline:
             seen = f"another one has been running for {patience_s:.0f} s"
-            raise ApplicationError("migration lock", seen, "nothing was changed", "run again when it is over", 3)
+            raise ApplicationError(
+                "migration lock", seen, "nothing was changed", "run again when it is over", 3
+            )
         time.sleep(0.2)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
@@ -93,7 +95,7 @@ def move(connection: Connection, direction: str, target: str) -> str:
     """The database is at `target`. Returns what was done, in words.
 
     Raises:
-        ApplicationError: There is no such revision, or a migration failed; the message says where that left it.
+        ApplicationError: No such revision, or a migration failed; the message says where that left it.
     """
     config = configuration(connection)
     before = current(connection)
@@ -103,8 +105,12 @@ def move(connection: Connection, direction: str, target: str) -> str:
         else:
             command.downgrade(config, target)
     except CommandError as error:
-        known = ", ".join(sorted(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()))
-        raise ApplicationError(f"revision {target}", str(error), f"still at {before}", f"known: {known}", 2) from error
+        known = ", ".join(
+            sorted(script.revision for script in ScriptDirectory.from_config(config).walk_revisions())
+        )
+        raise ApplicationError(
+            f"revision {target}", str(error), f"still at {before}", f"known: {known}", 2
+        ) from error
     except DBAPIError as error:
         connection.rollback()
         left = f"the failed step was undone whole; the database is at {current(connection)} (was {before})"
@@ -112,7 +118,9 @@ def move(connection: Connection, direction: str, target: str) -> str:
         raise ApplicationError(f"{direction} {target}", first_line(error), left, do, 1) from error
     connection.commit()
     after = current(connection)
-    return f"already at {after}: nothing to do" if after == before else f"{direction}d from {before} to {after}"
+    return (
+        f"already at {after}: nothing to do" if after == before else f"{direction}d from {before} to {after}"
+    )
 
 
 def first_line(error: DBAPIError) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -13,7 +14,22 @@ from psycopg_pool import ConnectionPool
 Verdict = Literal["true", "false", "misleading", "unproven"]
 State = Literal["open", "answered"]
 
+# Columns by name, never *: the next version's expand adds some that this one does not know.
 _COLUMNS = "id, claim, source_url, asked_by, asked_at, verdict, explanation, answered_by, answered_at"
+_ASK = f"""
+    INSERT INTO verifications (claim, source_url, asked_by) VALUES (%s, %s, %s) RETURNING {_COLUMNS}
+"""  # noqa: S608 - only the constant above is put in; so below
+_FIND = f"SELECT {_COLUMNS} FROM verifications WHERE id = %s"  # noqa: S608
+_NEWEST = f"""
+    SELECT {_COLUMNS} FROM verifications
+    WHERE (%(before)s::bigint IS NULL OR id < %(before)s)
+      AND (%(state)s::text IS NULL OR (verdict IS NOT NULL) = (%(state)s = 'answered'))
+    ORDER BY id DESC LIMIT %(limit)s
+"""  # noqa: S608
+_ANSWER = f"""
+    UPDATE verifications SET verdict = %s, explanation = %s, answered_by = %s, answered_at = now()
+    WHERE id = %s AND verdict IS NULL RETURNING {_COLUMNS}
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -71,48 +87,27 @@ def open_pool(url: str) -> ConnectionPool[Connection]:
 
 
 class Verifications:
-    """Reads and writes verifications. Every method raises psycopg.OperationalError when the database is away."""
+    """Reads and writes them. Every method raises psycopg.OperationalError when the database is away."""
 
     def __init__(self, pool: ConnectionPool[Connection]) -> None:
         self._pool = pool
 
     def ask(self, question: Question) -> Verification:
         """The question is stored."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=self._row()) as cursor:
-            cursor.execute(
-                "INSERT INTO verifications (claim, source_url, asked_by) VALUES (%s, %s, %s)"
-                " RETURNING " + _COLUMNS,
-                (question.claim, question.source_url, question.asked_by),
-            )
-            return cursor.fetchall()[0]
+        return self._rows(_ASK, (question.claim, question.source_url, question.asked_by))[0]
 
     def find(self, verification_id: int) -> Verification | None:
         """The verification of that id, if there is one."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=self._row()) as cursor:
-            cursor.execute("SELECT " + _COLUMNS + " FROM verifications WHERE id = %s", (verification_id,))
-            return cursor.fetchone()
+        return next(iter(self._rows(_FIND, (verification_id,))), None)
 
     def newest(self, limit: int, before: int | None, state: State | None) -> list[Verification]:
         """Newest first, at most `limit`, older than the id `before`, in that state."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=self._row()) as cursor:
-            cursor.execute(
-                "SELECT " + _COLUMNS + " FROM verifications"
-                " WHERE (%(before)s::bigint IS NULL OR id < %(before)s)"
-                " AND (%(state)s::text IS NULL OR (verdict IS NOT NULL) = (%(state)s = 'answered'))"
-                " ORDER BY id DESC LIMIT %(limit)s",
-                {"before": before, "state": state, "limit": limit},
-            )
-            return cursor.fetchall()
+        return self._rows(_NEWEST, {"before": before, "state": state, "limit": limit})
 
     def answer(self, verification_id: int, answer: Answer) -> Verification | None:
         """The answer is stored; None if there is no open verification of that id."""
-        with self._pool.connection() as connection, connection.cursor(row_factory=self._row()) as cursor:
-            cursor.execute(
-                "UPDATE verifications SET verdict = %s, explanation = %s, answered_by = %s, answered_at = now()"
-                " WHERE id = %s AND verdict IS NULL RETURNING " + _COLUMNS,
-                (answer.verdict, answer.explanation, answer.answered_by, verification_id),
-            )
-            return cursor.fetchone()
+        values = (answer.verdict, answer.explanation, answer.answered_by, verification_id)
+        return next(iter(self._rows(_ANSWER, values)), None)
 
     def password_of(self, name: str) -> str | None:
         """The stored password hash of a verifier, if there is one of that name."""
@@ -120,6 +115,9 @@ class Verifications:
             row = connection.execute("SELECT password FROM verifiers WHERE name = %s", (name,)).fetchone()
         return str(row[0]) if row else None
 
-    @staticmethod
-    def _row() -> class_row[Verification]:  # type: ignore[valid-type]  # a factory function used as a type
-        return class_row(Verification)
+    def _rows(self, query: LiteralString, values: Mapping[str, Any] | Sequence[Any]) -> list[Verification]:
+        with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(Verification)) as cursor,
+        ):
+            return cursor.execute(query, values).fetchall()

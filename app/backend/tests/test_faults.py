@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from backend.errors import ApplicationError
 from backend.faults import Fault, Faults, parse
 
@@ -33,7 +34,17 @@ def test_no_text_is_no_fault(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["error:0.3", "errors", "errors:2", "errors:x", "crash:1", "slow:1,after=1.5", "slow:1,later=2", "slow:1@", "slow:-1"],
+    [
+        "error:0.3",
+        "errors",
+        "errors:2",
+        "errors:x",
+        "crash:1",
+        "slow:1,after=1.5",
+        "slow:1,later=2",
+        "slow:1@",
+        "slow:-1",
+    ],
 )
 def test_a_malformed_fault_is_refused_with_the_kinds_there_are(text: str) -> None:
     with pytest.raises(ApplicationError, match="kinds: crash, errors, leak, never_ready, slow") as refused:
@@ -66,4 +77,4 @@ def test_a_leak_keeps_memory_of_every_request() -> None:
     faults = Faults(parse("leak:0.5"))
     for _ in range(4):
         faults.arrive()
-    assert sum(len(kept) for kept in faults._kept) == 2 * 1024 * 1024  # noqa: SLF001 - the leak is the point
+    assert sum(len(kept) for kept in faults._kept) == 2 * 1024 * 1024
