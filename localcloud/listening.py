@@ -16,7 +16,7 @@ from localcloud.seams import MotoRequestHandler
 BACKLOG = 512
 
 
-class QuietHandler(MotoRequestHandler):  
+class QuietHandler(MotoRequestHandler):
     """Moto's request handler with keep-alive, without a log line per request."""
 
     protocol_version = "HTTP/1.1"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -83,8 +85,14 @@ def sweep(state_dir: Path, name: str) -> None:
         if end_processes(state_dir) + remove_all(name) == 0:
             break
         time.sleep(PAUSE_S)
+    shutil.rmtree(databases_elsewhere(name), ignore_errors=True)
     for stale in STALE_FILES:
         (state_dir / stale).unlink(missing_ok=True)
+
+
+def databases_elsewhere(name: str) -> Path:
+    """Where an instance keeps its databases when PostgreSQL's user cannot enter the state directory."""
+    return Path(tempfile.gettempdir()) / f"localcloud-{os.geteuid()}-{name}"
 
 
 def main() -> None:

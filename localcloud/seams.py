@@ -42,7 +42,7 @@ _without_offerings_of_other_regions()
 
 from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.core.exceptions import ServiceException  # noqa: E402
-from moto.core.responses import ActionResult, BaseResponse, EmptyResult  # noqa: E402
+from moto.core.responses import ActionResult, BaseResponse, EmptyResult, PaginatedResult  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -56,6 +56,7 @@ __all__ = [
     "DomainDispatcherApplication",
     "EmptyResult",
     "MotoRequestHandler",
+    "PaginatedResult",
     "ServiceException",
     "create_backend_app",
     "errors_of",
