@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import boto3
 
 from decisions.release import COLOURS, Image, Release
-from tasks.topology import Platform
+from tasks.environments import read_environment
+from tasks.topology import Platform, ServiceNames, SideNames
+
+client: Any = lru_cache(boto3.client)
+"""Clients are dear to make; moto is behind all of them, whenever they were made."""
 
 PROJECT = "verificadores"
 SERVICES = {"backend": 3000, "web": 8080}
@@ -31,12 +36,12 @@ def seed(environment: str = "production") -> None:
         "network/subnets": ",".join(subnet),
         "network/security_groups": "sg-1",
     }
-    boto3.client("ecs").create_cluster(clusterName=parameters["ecs/cluster"])
-    _table(parameters["ledger/table"])
+    client("ecs").create_cluster(clusterName=parameters["ecs/cluster"])
+    create_table(parameters["ledger/table"])
     listeners = [_listener(balancer["LoadBalancerArn"], port) for port in (8080, 8081)]
     for priority, service in enumerate(SERVICES, start=1):
         parameters |= _service(environment, service, priority, listeners)
-    ssm = boto3.client("ssm")
+    ssm = client("ssm")
     for name, value in parameters.items():
         several = name.startswith("network/")
         ssm.put_parameter(
@@ -47,25 +52,25 @@ def seed(environment: str = "production") -> None:
 
 
 def _subnets() -> list[str]:
-    found = boto3.client("ec2").describe_subnets()["Subnets"]
+    found = client("ec2").describe_subnets()["Subnets"]
     return [subnet["SubnetId"] for subnet in found][:2]
 
 
 def _balancer(environment: str, subnets: list[str]) -> Any:
-    elbv2 = boto3.client("elbv2")
+    elbv2 = client("elbv2")
     return elbv2.create_load_balancer(Name=f"{PROJECT}-{environment}", Subnets=subnets)["LoadBalancers"][0]
 
 
 def _listener(balancer: str, port: int) -> str:
     refuse: Any = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
-    made = boto3.client("elbv2").create_listener(
+    made = client("elbv2").create_listener(
         LoadBalancerArn=balancer, Port=port, Protocol="HTTP", DefaultActions=[refuse]
     )
     return made["Listeners"][0]["ListenerArn"]
 
 
-def _table(name: str) -> None:
-    boto3.client("dynamodb").create_table(
+def create_table(name: str) -> None:
+    client("dynamodb").create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
@@ -77,13 +82,11 @@ def _table(name: str) -> None:
 
 
 def _service(environment: str, service: str, priority: int, listeners: list[str]) -> dict[str, str]:
-    elbv2, ecs = boto3.client("elbv2"), boto3.client("ecs")
-    vpc = boto3.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    elbv2, ecs = client("elbv2"), client("ecs")
+    vpc = client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
     template = f"{PROJECT}-{environment}-{service}-template"
     register_template(environment, service)
-    boto3.client("ecr").create_repository(
-        repositoryName=f"{PROJECT}/{service}", imageTagMutability="IMMUTABLE"
-    )
+    client("ecr").create_repository(repositoryName=f"{PROJECT}/{service}", imageTagMutability="IMMUTABLE")
     at = f"services/{service}"
     parameters = {
         f"{at}/repository": f"{PROJECT}/{service}",
@@ -135,7 +138,7 @@ def _service(environment: str, service: str, priority: int, listeners: list[str]
 
 def register_template(environment: str, service: str, container: str = "", secret: str = "") -> str:
     """A new revision of Terraform's template."""
-    made = boto3.client("ecs").register_task_definition(
+    made = client("ecs").register_task_definition(
         family=f"{PROJECT}-{environment}-{service}-template",
         requiresCompatibilities=["FARGATE"],
         networkMode="awsvpc",
@@ -175,7 +178,7 @@ def push(service: str, version: str, config: str = "") -> Image:
         "config": {"mediaType": "c", "size": 1, "digest": config or f"sha256:config-{version}"},
         "layers": [{"mediaType": "l", "size": 1, "digest": f"sha256:layer-{service}-{version}"}],
     }
-    made = boto3.client("ecr").put_image(
+    made = client("ecr").put_image(
         repositoryName=f"{PROJECT}/{service}", imageManifest=json.dumps(manifest), imageTag=version
     )
     return Image(service, f"{PROJECT}/{service}", made["image"]["imageId"]["imageDigest"], version)
@@ -183,7 +186,7 @@ def push(service: str, version: str, config: str = "") -> Image:
 
 def register_targets(platform: Platform, service: str, colour: Any, count: int = 1) -> None:
     """That side has so many targets, which moto calls healthy."""
-    boto3.client("elbv2").register_targets(
+    client("elbv2").register_targets(
         TargetGroupArn=platform.service(service).side(colour).target_group_arn,
         Targets=[{"Id": f"127.0.1.{number}"} for number in range(1, count + 1)],
     )
@@ -200,4 +203,40 @@ def a_release(release_id: str = "r1", started: float = 1.0, **changes: Any) -> R
     images = tuple(Image(name, f"{PROJECT}/{name}", f"sha256:{name}2", "2") for name in SERVICES)
     return replace(
         Release(release_id, "production", "2", images, requested_by="ana", started=started), **changes
+    )
+
+
+def imagined(environment: str = "production") -> Platform:
+    """A platform of names alone, for whatever asks AWS for little: nothing of it exists."""
+    arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012"
+
+    def side(service: str, colour: str) -> SideNames:
+        group = f"targetgroup/{environment}-{service}-{colour}/1"
+        return SideNames(f"{service}-{colour}", f"{arn}:{group}", group)
+
+    def names(service: str) -> ServiceNames:
+        family = f"{PROJECT}-{environment}-{service}"
+        return ServiceNames(
+            name=service,
+            rule_arn=f"{arn}:listener-rule/{service}",
+            test_rule_arn=f"{arn}:listener-rule/{service}-test",
+            repository=f"{PROJECT}/{service}",
+            template_family=f"{family}-template",
+            family=family,
+            container=service,
+            port=SERVICES[service],
+            blue=side(service, "blue"),
+            green=side(service, "green"),
+        )
+
+    return Platform(
+        environment=read_environment(environment),
+        cluster=f"{PROJECT}-{environment}",
+        ledger_table=f"{PROJECT}-ledger",
+        load_balancer=f"app/{PROJECT}-{environment}/1",
+        url="http://127.0.0.1:8080",
+        test_url="http://127.0.0.1:8081",
+        subnets=("subnet-1", "subnet-2"),
+        security_groups=("sg-1",),
+        services={service: names(service) for service in SERVICES},
     )
