@@ -14,7 +14,7 @@ from typing import Any
 
 from localcloud import ACCESS_KEY, AWS_PORT, REGION, locking, reaper
 from localcloud.errors import LocalCloudError
-from localcloud.state import Instance
+from localcloud.state import Instance, write_json
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 40
@@ -30,16 +30,31 @@ def up(instance: Instance, *, platform: bool) -> str:
     if not _runs(instance):
         _start(instance)
     instance = running(instance)
-    if platform:
-        from localcloud.seeding import seed  # noqa: PLC0415  # boto3 takes half a second to import
-
-        seed(instance)
     endpoints = json.loads((instance.state_dir / "endpoints.json").read_text())
+    if platform and not endpoints["environments"]:
+        endpoints["environments"] = _seed(instance)
+        write_json(instance.state_dir / "endpoints.json", endpoints)
     lines = [f"local cloud {instance.name} is up", f"  aws        {endpoints['aws']}"]
     lines.append(f"  registry   {endpoints['registry']}")
     for name, urls in endpoints["environments"].items():
         lines.append(f"  {name:<10} {urls['url']}   test {urls['test_url']}")
     return "\n".join(lines)
+
+
+def _seed(instance: Instance) -> dict[str, dict[str, str]]:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # half a second to import
+
+    from localcloud.seeding import seed  # noqa: PLC0415
+
+    try:
+        return seed(instance.aws_url)
+    except (BotoCoreError, ClientError) as error:
+        raise LocalCloudError(
+            f"local cloud {instance.name}",
+            f"the platform could not be seeded: {error}",
+            "it runs, half seeded",
+            f"read {instance.state_dir / 'server.log'}; up again goes on where it stopped",
+        ) from error
 
 
 def _runs(instance: Instance) -> bool:
