@@ -211,7 +211,16 @@ def build(service: str, *options: str, tag: str) -> None:
     """The image of that tag exists, built as app/contract.md says."""
     done = subprocess.run(
         [
-            *("docker", "build", "--quiet", "--build-arg", "BASE_IMAGE=localcloud/base:latest", "--tag", tag),
+            *(
+                "docker",
+                "build",
+                "--quiet",
+                "--force-rm",
+                "--build-arg",
+                "BASE_IMAGE=localcloud/base:latest",
+                "--tag",
+                tag,
+            ),
             *(*options, str(ROOT / "app" / service)),
         ],
         capture_output=True,
@@ -251,19 +260,31 @@ def platform() -> Iterator[Platform]:
     network.remove()
 
 
-@pytest.fixture(scope="module")
-def launcher(images: None, platform: Platform) -> Iterator[Launcher]:
-    """Over a migrated database of its own."""
+@pytest.fixture(scope="session")
+def database(images: None, platform: Platform) -> str:
+    """A migrated database, shared by all tests that do it no harm."""
     launcher = Launcher(docker.from_env(), platform, platform.new_database())
+    code, said = launcher.command("python", "-m", "backend.migrate", "upgrade")
+    launcher.remove()
+    assert code == 0, said
+    return launcher.database
+
+
+@pytest.fixture(scope="session")
+def running(platform: Platform, database: str) -> Iterator[dict[str, Running]]:
+    """Both services, ready, shared by all tests that do them no harm."""
+    launcher = Launcher(docker.from_env(), platform, database)
     try:
-        code, said = launcher.command("python", "-m", "backend.migrate", "upgrade")
-        assert code == 0, said
-        yield launcher
+        yield {service: launcher.ready(service) for service in SERVICES}
     finally:
         launcher.remove()
 
 
-@pytest.fixture(scope="module")
-def running(launcher: Launcher) -> dict[str, Running]:
-    """Both services, ready, shared by the tests of a module that do them no harm."""
-    return {service: launcher.ready(service) for service in SERVICES}
+@pytest.fixture
+def launcher(platform: Platform, database: str) -> Iterator[Launcher]:
+    """Starts containers for one test."""
+    launcher = Launcher(docker.from_env(), platform, database)
+    try:
+        yield launcher
+    finally:
+        launcher.remove()

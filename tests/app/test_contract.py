@@ -218,11 +218,7 @@ def not_ready_on_stop(on: Subject) -> None:
 @row
 def settings(on: Subject) -> None:
     wrong = {"APP_FAULT": "explode:7"}
-    cases = (
-        [wrong]
-        if on.service == "web"
-        else [wrong, {"DATABASE_URL": ""}, {"SESSION_KEY": ""}, {"GRACE_S": "long"}]
-    )
+    cases = [wrong] if on.service == "web" else [wrong, {"DATABASE_URL": ""}]
     started = [(env, on.launcher.run(on.service, env, ports={})) for env in cases]
     for env, refused in started:
         assert refused.exit_code() == 2, env
@@ -270,9 +266,4 @@ def test_every_row_of_the_contract_has_a_check_and_the_other_way_round() -> None
 def test_the_contract_is_kept(
     key: str, service: str, launcher: Launcher, running: dict[str, Running], platform: Platform
 ) -> None:
-    before = len(launcher.started)
-    try:
-        CHECKS[key](Subject(service, running[service], launcher, platform))
-    finally:
-        while len(launcher.started) > before:
-            launcher.started.pop().remove(force=True, v=True)
+    CHECKS[key](Subject(service, running[service], launcher, platform))

@@ -29,7 +29,6 @@ def start(launcher: Launcher, database: str, *command: str, **env: str) -> Runni
 
 
 def test_up_down_and_up_again_says_what_was_done(launcher: Launcher, fresh: str) -> None:
-    assert launcher.command(*MIGRATE, "current", database=fresh) == (0, "nothing\n")
     assert launcher.command(*MIGRATE, "upgrade", database=fresh) == (0, "upgraded from nothing to 0002\n")
     assert "verdict" in columns(fresh)
     assert launcher.command(*MIGRATE, "downgrade", "0001", database=fresh) == (
@@ -81,27 +80,23 @@ def test_a_table_in_use_is_not_queued_for_and_nothing_of_the_migration_stays(
     assert launcher.command(*MIGRATE, "upgrade", "0001", database=fresh)[0] == 0
     with psycopg.connect(fresh) as user:
         user.execute("SELECT * FROM verifications")  # an open transaction holds the table
-        code, said = launcher.command(*MIGRATE, "upgrade", database=fresh)
-    assert code == 1
-    assert "lock timeout" in said
-    assert "the database is at 0001" in said
+        refused = start(launcher, fresh, "upgrade", LOCK_TIMEOUT_S="0.5")
+        assert refused.exit_code() == 1
+    assert "lock timeout" in refused.log()
+    assert launcher.command(*MIGRATE, "current", database=fresh) == (0, "0001\n")
     assert "verdict" not in columns(fresh)
 
 
-@pytest.mark.parametrize(
-    ("command", "code", "said"),
-    [
-        (("upgrade", "7777"), 2, "known: 0001, 0002"),
-        (("downgrade",), 2, "required: revision"),
-        (("sideways",), 2, "invalid choice"),
-    ],
-)
-def test_a_wrong_command_changes_nothing(
-    launcher: Launcher, fresh: str, command: tuple[str, ...], code: int, said: str
-) -> None:
-    seen, output = launcher.command(*MIGRATE, *command, database=fresh)
-    assert seen == code
-    assert said in output
+def test_a_wrong_command_changes_nothing(launcher: Launcher, fresh: str) -> None:
+    cases = {
+        ("upgrade", "7777"): "known: 0001, 0002",
+        ("downgrade",): "required: revision",
+        ("up",): "invalid choice",
+    }
+    started = [(start(launcher, fresh, *command), said) for command, said in cases.items()]
+    for refused, said in started:
+        assert refused.exit_code() == 2
+        assert said in refused.log()
     assert columns(fresh) == set()
 
 

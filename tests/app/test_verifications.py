@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import docker
 import httpx
 import pytest
 
-from tests.app.conftest import Launcher, Running, image
+from tests.app.conftest import Launcher, Platform, Running, image
 
 pytestmark = pytest.mark.docker
 PASSWORD = "correct horse"
 
 
 @pytest.fixture(scope="module")
-def api(launcher: Launcher, running: dict[str, Running]) -> httpx.Client:
+def api(platform: Platform, database: str, running: dict[str, Running]) -> httpx.Client:
+    launcher = Launcher(docker.from_env(), platform, database)
     add = f"echo '{PASSWORD}' | python -m backend.accounts vera"
     code, said = launcher.command("sh", "-c", add)
+    launcher.remove()
     assert (code, said) == (0, "vera may verify\n")
     return httpx.Client(base_url=running["backend"].url + "/api", timeout=30)
 

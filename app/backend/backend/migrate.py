@@ -26,7 +26,7 @@ from backend.errors import ApplicationError
 from backend.settings import number, required
 
 LOCK_KEY = 0x76657269  # "veri": any number that only this application's migrations use
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT_S = 5.0
 """A migration that waits for a table lock makes every later query on it wait too: give up soon instead."""
 UNREACHABLE_S = 30.0
 
@@ -69,7 +69,7 @@ def connect(url: str, patience_s: float = UNREACHABLE_S) -> Connection:
         time.sleep(0.5)
 
 
-def lock(connection: Connection, patience_s: float) -> None:
+def lock(connection: Connection, patience_s: float, lock_timeout_s: float) -> None:
     """Holds the migration lock until the connection is closed (so not beyond a killed process).
 
     Raises:
@@ -87,7 +87,7 @@ def lock(connection: Connection, patience_s: float) -> None:
                 "migration lock", seen, "nothing was changed", "run again when it is over", 3
             )
         time.sleep(0.2)
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(text(f"SET lock_timeout = {max(1, int(lock_timeout_s * 1000))}"))
     connection.commit()
 
 
@@ -144,7 +144,8 @@ def run(argv: list[str]) -> str:
     with connect(required(os.environ, "DATABASE_URL")) as connection:
         if asked.command == "current":
             return current(connection)
-        lock(connection, number(os.environ, "MIGRATE_WAIT_S", 60.0))
+        patience_s = number(os.environ, "MIGRATE_WAIT_S", 60.0)
+        lock(connection, patience_s, number(os.environ, "LOCK_TIMEOUT_S", LOCK_TIMEOUT_S))
         return move(connection, asked.command, asked.revision)
 
 
