@@ -43,7 +43,7 @@ tidy() {
 }
 trap tidy EXIT
 trap 'exit 130' INT TERM HUP
-root=$work/root
+root=$work/tree
 log=$work/log
 mkdir "$work/debs"
 

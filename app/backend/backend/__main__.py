@@ -61,7 +61,8 @@ def serve(settings: Settings, faults: Faults) -> None:
     services = Services(settings.version, Verifications(pool), Sessions(redis, settings.session_key), monitor)
     config = uvicorn.Config(
         Edge(create_app(services), faults, monitor),
-        host="0.0.0.0",  # noqa: S104 - a container: what may reach it is the security group's matter
+        # A container: the security group says what may reach it.
+        host="0.0.0.0",  # noqa: S104 # nosec B104
         port=settings.port,
         http="httptools",  # adds the header below even to its own answer to malformed requests
         headers=[("X-Version", settings.label)],
