@@ -25,6 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     except LocalCloudError as error:
         sys.stderr.write(f"localcloud: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +105,7 @@ def _break(instance: Instance, options: argparse.Namespace) -> int:
 def _serve(instance: Instance, options: argparse.Namespace) -> int:
     from localcloud.server import serve  # noqa: PLC0415  # only the server itself needs it
 
-    return serve(instance, options.ready)
+    serve(instance, options.ready)
 
 
 def say(text: str) -> None:

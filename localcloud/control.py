@@ -6,17 +6,15 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from typing import Any
 
 from localcloud import ACCESS_KEY, AWS_PORT, REGION, locking, reaper
-from localcloud.errors import LocalCloudError
+from localcloud.errors import LocalCloudError, Told
+from localcloud.launch import Launch
 from localcloud.state import Instance, write_json
 
-START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 40
 ANSWER_TIMEOUT_S = 60
 
@@ -27,12 +25,16 @@ def up(instance: Instance, *, platform: bool) -> str:
     Raises:
         LocalCloudError: it could not be started; nothing is left behind.
     """
+    seeding = _Seeding(instance) if platform else None
     if not _runs(instance):
-        _start(instance)
+        launch = Launch.of(instance)
+        if seeding:
+            seeding.prepare()  # takes about as long as the server's start, on another core
+        launch.await_ready()
     instance = running(instance)
     endpoints = json.loads((instance.state_dir / "endpoints.json").read_text())
-    if platform and not endpoints["environments"]:
-        endpoints["environments"] = _seed(instance)
+    if seeding and not endpoints["environments"]:
+        endpoints["environments"] = seeding.run()
         write_json(instance.state_dir / "endpoints.json", endpoints)
     lines = [f"local cloud {instance.name} is up", f"  aws        {endpoints['aws']}"]
     lines.append(f"  registry   {endpoints['registry']}")
@@ -41,20 +43,36 @@ def up(instance: Instance, *, platform: bool) -> str:
     return "\n".join(lines)
 
 
-def _seed(instance: Instance) -> dict[str, dict[str, str]]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # half a second to import
+class _Seeding:
+    """boto3 is imported only by those who seed: it takes half a second."""
 
-    from localcloud.seeding import seed  # noqa: PLC0415
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._clients: Any = None
 
-    try:
-        return seed(instance.aws_url)
-    except (BotoCoreError, ClientError) as error:
-        raise LocalCloudError(
-            f"local cloud {instance.name}",
-            f"the platform could not be seeded: {error}",
-            "it runs, half seeded",
-            f"read {instance.state_dir / 'server.log'}; up again goes on where it stopped",
-        ) from error
+    def prepare(self) -> None:
+        """Clients exist. Nothing is sent."""
+        from localcloud.seeding.clients import Clients  # noqa: PLC0415
+
+        self._clients = Clients.of(self._instance.aws_url)
+
+    def run(self) -> dict[str, dict[str, str]]:
+        """The platform is there; addresses of its environments."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        from localcloud.seeding import seed  # noqa: PLC0415
+
+        if self._clients is None:
+            self.prepare()
+        try:
+            return seed(self._clients)
+        except (BotoCoreError, ClientError) as error:
+            raise LocalCloudError(
+                f"local cloud {self._instance.name}",
+                f"the platform could not be seeded: {error}",
+                "it runs, half seeded",
+                f"read {self._instance.state_dir / 'server.log'}; up again goes on where it stopped",
+            ) from error
 
 
 def _runs(instance: Instance) -> bool:
@@ -72,39 +90,6 @@ def _runs(instance: Instance) -> bool:
             )
         time.sleep(0.05)
     return False
-
-
-def _start(instance: Instance) -> None:
-    instance.state_dir.mkdir(parents=True, exist_ok=True)
-    answer, ready = os.pipe()
-    with (instance.state_dir / "server.log").open("wb") as log:
-        where = ["--name", instance.name, "--block", str(instance.block), "--state", str(instance.state_dir)]
-        server = subprocess.Popen(
-            [sys.executable, "-m", "localcloud", "serve", *where, "--ready", str(ready)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(ready,),
-            start_new_session=True,
-        )
-    os.close(ready)
-    with os.fdopen(answer) as pipe:
-        told = json.loads(pipe.readline() or "{}")
-    if not told.get("ok"):
-        server.wait(START_TIMEOUT_S)
-        raise Failed(told.get("error") or _died(instance, server.returncode))
-
-
-class Failed(LocalCloudError):
-    """An error that the server has already put into words."""
-
-    def __init__(self, text: str) -> None:
-        Exception.__init__(self, text)
-
-
-def _died(instance: Instance, status: int) -> str:
-    where = f"local cloud {instance.name}: the server ended with status {status} before it was ready"
-    return f"{where}; nothing was left running; read {instance.state_dir / 'server.log'}"
 
 
 def running(instance: Instance) -> Instance:
@@ -179,7 +164,7 @@ def break_(instance: Instance, what: str, target: str) -> str:
     """
     status, answer = _ask(instance, "POST", "break", {"what": what, "target": target})
     if status != http.HTTPStatus.OK:
-        raise Failed(str(answer["error"]))
+        raise Told(str(answer["error"]))
     return str(answer["said"])
 
 

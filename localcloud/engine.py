@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -62,16 +63,15 @@ def containers_of(label: str, **labels: str) -> list[Container]:
 
 
 def remove_all(label: str) -> int:
-    """No container and no network of the instance is left. How many containers there were."""
+    """No container and no network of the instance is left. How many there were."""
     containers = containers_of(label)
     with ThreadPoolExecutor(8) as workers:
         list(workers.map(_remove, containers))
-    for network in engine().networks.list(filters={"label": f"{LABEL}={label}"}):
-        try:
+    networks = engine().networks.list(filters={"label": f"{LABEL}={label}"})
+    for network in networks:
+        with suppress(NotFound):
             network.remove()
-        except NotFound:
-            continue
-    return len(containers)
+    return len(containers) + len(networks)
 
 
 def _remove(container: Container) -> None:

@@ -16,3 +16,10 @@ class LocalCloudError(Exception):
     def __init__(self, where: str, seen: str, left: str = "nothing was started", do: str = "") -> None:
         self.where, self.seen, self.left, self.do = where, seen, left, do
         super().__init__("; ".join(part for part in (f"{where}: {seen}", left, do) if part))
+
+
+class Told(LocalCloudError):
+    """An error that another process has already put into words."""
+
+    def __init__(self, text: str) -> None:
+        Exception.__init__(self, text)

@@ -36,7 +36,7 @@ class Gate:
         self.instance = instance
         self.parts = parts
         self.api_faults = faults.ApiFaults()
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = DomainDispatcherApplication(create_backend_app)
         self._emulated = SHARED.union(*(part.services for part in parts))
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
@@ -68,7 +68,7 @@ class Gate:
 
         try:
             with self._lock(service):
-                body = b"".join(self._moto(environ, remember))
+                body = b"".join(self.moto(environ, remember))
         except NotImplementedError as error:
             return self._fail(environ, start_response, _not_emulated(service, str(error)))
         except Exception as error:

@@ -20,6 +20,7 @@ class QuietHandler(MotoRequestHandler):
     """Moto's request handler with keep-alive, without a log line per request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are written apart: 40 ms for each answer otherwise
 
     def log_request(self, *_: object) -> None:
         """Say nothing."""
@@ -58,7 +59,7 @@ def serve_wsgi(listening: socket.socket, application: Any) -> BaseWSGIServer:
 
 
 def _who(port: int) -> str:
-    """ " (pid 12, redis-server)" of a listener on that port, when this user may see it."""
+    """The listener on that port as ` (pid 12, redis-server)`; empty when this user may not see it."""
     inodes = {
         fields[9]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]

@@ -22,7 +22,7 @@ from pathlib import Path
 from localcloud.processes import CHILDREN
 
 ROUNDS = 5
-PAUSE_S = 0.3
+PAUSE_S = 0.2
 PATIENCE_S = 3.0
 STALE_FILES = ("endpoints.json", "server.json", CHILDREN)
 
@@ -76,18 +76,32 @@ def end_processes(state_dir: Path) -> int:
     return len(children)
 
 
-def sweep(state_dir: Path, name: str) -> None:
-    """Nothing of the instance is left; repeated until a round finds nothing, because the engine may still have
-    been busy with a request of the dead server."""
-    from localcloud.engine import remove_all  # noqa: PLC0415  # the waiting reaper stays small
+def sweep(state_dir: Path, name: str, *, server_just_died: bool = False) -> None:
+    """Nothing of the instance is left.
 
+    Repeated until a round finds nothing, and at least once when the server has just died: the engine may still be
+    busy with one of its requests.
+    """
     for _ in range(ROUNDS):
-        if end_processes(state_dir) + remove_all(name) == 0:
+        found = end_processes(state_dir) + _remove_all(name)
+        if not found and not server_just_died:
             break
+        server_just_died = False
         time.sleep(PAUSE_S)
     shutil.rmtree(databases_elsewhere(name), ignore_errors=True)
     for stale in STALE_FILES:
         (state_dir / stale).unlink(missing_ok=True)
+
+
+def _remove_all(name: str) -> int:
+    """How many there were; without an engine there can be none."""
+    from localcloud.engine import remove_all  # noqa: PLC0415  # the waiting reaper stays small
+    from localcloud.errors import LocalCloudError  # noqa: PLC0415
+
+    try:
+        return remove_all(name)
+    except LocalCloudError:
+        return 0
 
 
 def databases_elsewhere(name: str) -> Path:
@@ -104,7 +118,7 @@ def main() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)
     sys.stdin.buffer.read()
-    sweep(arguments.state, arguments.name)
+    sweep(arguments.state, arguments.name, server_just_died=True)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ _without_offerings_of_other_regions()
 from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.core.exceptions import ServiceException  # noqa: E402
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult, PaginatedResult  # noqa: E402
+from moto.core.utils import get_service_model  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -63,6 +64,7 @@ __all__ = [
     "expect",
     "expect_version",
     "swap_backend",
+    "warm",
 ]
 
 
@@ -102,6 +104,31 @@ def errors_of(service: str) -> type[Exception]:
     Moto finds the service's model, and so the HTTP status of the code, through the module of the class.
     """
     return type("ServiceError", (ServiceException,), {"__module__": f"moto.{service}.exceptions"})
+
+
+WARMED = (
+    "ec2",
+    "iam",
+    "s3",
+    "ssm",
+    "secretsmanager",
+    "dynamodb",
+    "logs",
+    "ecr",
+    "ecs",
+    "elbv2",
+    "rds",
+    "elasticache",
+)
+
+
+def warm(dispatcher: DomainDispatcherApplication) -> None:
+    """First calls are as fast as later ones: reading the API models of a service takes up to half a second."""
+    for service in WARMED:
+        get_service_model(service)
+        with dispatcher.lock:
+            if service not in dispatcher.app_instances:
+                dispatcher.app_instances[service] = create_backend_app(service)
 
 
 def swap_backend(backends: BackendDict[Any], replacement: type[Any]) -> None:

@@ -9,6 +9,7 @@ import signal
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from localcloud import reaper, startup
 from localcloud.errors import LocalCloudError
@@ -17,8 +18,11 @@ from localcloud.state import Instance, write_json
 log = logging.getLogger("localcloud")
 
 
-def serve(instance: Instance, ready: int) -> int:
-    """Run until SIGTERM or SIGINT. Writes one line of JSON to descriptor `ready`: {"ok": true} or {"error": text}."""
+def serve(instance: Instance, ready: int) -> NoReturn:
+    """Run until SIGTERM or SIGINT, then end the process.
+
+    Writes one line of JSON to descriptor `ready`: {"ok": true} or {"error": text}.
+    """
     _log_to_stderr()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asked_to_stop = threading.Event()
@@ -26,23 +30,25 @@ def serve(instance: Instance, ready: int) -> int:
         signal.signal(stop, lambda *_: asked_to_stop.set())
     try:
         running = startup.start(instance)
-    except LocalCloudError as error:
-        _tell(ready, {"error": str(error)})
-        return 1
     except Exception as error:
         log.exception("start failed")
-        where = f"local cloud {instance.name}"
-        unexpected = LocalCloudError(
-            where, f"{type(error).__name__}: {error}", do="see server.log beside its state"
-        )
-        _tell(ready, {"error": str(unexpected)})
-        return 1
+        _tell(ready, {"error": str(_in_words(instance, error))})
+        os._exit(1)
     write_json(instance.state_dir / "server.json", _describe(instance))
     write_json(instance.state_dir / "endpoints.json", instance.endpoints)
     _tell(ready, {"ok": True})
     asked_to_stop.wait()
     running.stop()
-    return 0
+    os._exit(0)  # workers may be waiting for the engine; the reaper shall not wait for them
+
+
+def _in_words(instance: Instance, error: Exception) -> LocalCloudError:
+    if isinstance(error, LocalCloudError):
+        return error
+    seen = f"{type(error).__name__}: {error}"
+    return LocalCloudError(
+        f"local cloud {instance.name}", seen, do=f"read {instance.state_dir / 'server.log'}"
+    )
 
 
 def _describe(instance: Instance) -> dict[str, object]:

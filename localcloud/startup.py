@@ -6,6 +6,7 @@ import logging
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -50,21 +51,16 @@ def start(instance: Instance) -> Running:
     """Everything runs.
 
     Raises:
-        LocalCloudError: a port, name or program is not available; nothing is left behind.
+        LocalCloudError: a port, name or program is not available; the reaper removes what was started.
     """
     held = locking.take(instance.state_dir, instance.name, instance.block)
     if held is None:
         raise LocalCloudError(
             f"local cloud {instance.name}", f"{instance.state_dir} is in use", do="python -m localcloud down"
         )
+    _start_reaper(instance, held)
     with ThreadPoolExecutor(1) as beside:
-        engine_ready = beside.submit(_prepare_engine, instance)
-        try:
-            return _start_parts(instance, engine_ready, held)
-        except BaseException:
-            if engine_ready.exception() is None:
-                reaper.sweep(instance.state_dir, instance.name)
-            raise
+        return _start_parts(instance, beside.submit(_prepare_engine, instance))
 
 
 def _prepare_engine(instance: Instance) -> None:
@@ -76,7 +72,7 @@ def _prepare_engine(instance: Instance) -> None:
     instance.gateway = create_network(instance.network, instance.name)
 
 
-def _start_parts(instance: Instance, engine_ready: Future[None], held: Held) -> Running:
+def _start_parts(instance: Instance, engine_ready: Future[None]) -> Running:
     from localcloud import gate, listening, parts, seams  # noqa: PLC0415  # moto takes a second to import
 
     seams.expect_version()
@@ -87,7 +83,6 @@ def _start_parts(instance: Instance, engine_ready: Future[None], held: Held) -> 
         part.install()
     engine_ready.result()
     _clear(instance)
-    _start_reaper(instance, held)
     running = Running(instance)
     for part in loaded:
         running.parts.append(part)
@@ -95,23 +90,22 @@ def _start_parts(instance: Instance, engine_ready: Future[None], held: Held) -> 
     application = gate.Gate(instance, loaded)
     for socket_ in (on_loopback, listening.bind(instance.gateway, AWS_PORT)):
         running.listeners.append(listening.serve_wsgi(socket_, application))
+    POOL.submit(seams.warm, application.moto)
     return running
 
 
 def _clear(instance: Instance) -> None:
-    """Moto's memory starts empty, so the state directory does too."""
+    """Moto's memory starts empty, so the state directory does too. Removing takes its time, so that is done beside."""
+    old = instance.directory(f"old-{time.time_ns()}")
     for path in instance.state_dir.iterdir():
-        if path.name in KEPT:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        if path.name not in KEPT and path != old:
+            path.rename(old / path.name)
+    POOL.submit(shutil.rmtree, old, ignore_errors=True)
 
 
 def _start_reaper(instance: Instance, held: Held) -> None:
     """From here on the end of this process, however it comes, is the end of everything it starts."""
-    subprocess.Popen(
+    instance.reaper = subprocess.Popen(
         [sys.executable, "-m", "localcloud.reaper", str(instance.state_dir), instance.name],
         stdin=subprocess.PIPE,  # never written to; its closing is the message
         stdout=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Instance:
     state_dir: Path
     gateway: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
+    reaper: subprocess.Popen[bytes] | None = None
     _tasks: itertools.count[int] = field(default_factory=itertools.count)
     _load_balancers: itertools.count[int] = field(default_factory=itertools.count)
     _ports: set[int] = field(default_factory=set)

@@ -47,7 +47,7 @@ def seed_network(clients: Clients, plan: Plan, environment: str) -> Network:
 
 def seed_traffic(clients: Clients, plan: Plan, environment: str, network: Network) -> Traffic:
     """Both listeners answer: 503 where a rule has no target yet, 404 where no rule matches."""
-    balancer = _load_balancer(clients, plan, environment, network)
+    balancer = seed_load_balancer(clients, plan, environment, network)
     traffic = Traffic(balancer["LoadBalancerArn"], balancer["DNSName"])
     for service in plan.services:
         for colour in plan.colours:
@@ -69,7 +69,8 @@ def seed_traffic(clients: Clients, plan: Plan, environment: str, network: Networ
     return traffic
 
 
-def _load_balancer(clients: Clients, plan: Plan, environment: str, network: Network) -> dict[str, Any]:
+def seed_load_balancer(clients: Clients, plan: Plan, environment: str, network: Network) -> dict[str, Any]:
+    """The load balancer exists; as AWS describes it."""
     name, elb = plan.stack(environment), clients.elbv2
     answer = once(
         lambda: elb.create_load_balancer(
