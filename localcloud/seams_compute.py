@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from localcloud.seams import ActionResult, expect, swap_backend
+from werkzeug.exceptions import HTTPException
+
+from localcloud.seams import ActionResult, ServiceException, expect, swap_backend
 
 # isort: split
 from moto.cloudwatch import models as cloudwatch
@@ -52,6 +54,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
 __all__ = [
+    "MOTO_ERRORS",
     "Action",
     "Alarm",
     "CloudWatchBackend",
@@ -95,6 +98,8 @@ __all__ = [
 ]
 
 Rule = FakeListenerRule | FakeRule
+MOTO_ERRORS: tuple[type[Exception], type[Exception]] = (ServiceException, HTTPException)
+"""What moto's backends raise for errors that AWS would answer: some services have the old kind still."""
 
 
 def replace_elbv2(backend: type[ELBv2Backend]) -> None:
@@ -224,7 +229,7 @@ def secret_value(account: str, region: str, reference: str) -> str:
 
     Raises:
         KeyError: the JSON key or the parameter does not exist.
-        ServiceException: the secret or its version does not exist.
+        MOTO_ERRORS: the secret or its version does not exist.
         ValueError: a JSON key is asked of a secret that is no JSON.
     """
     if ":secretsmanager:" not in reference:
@@ -255,7 +260,7 @@ class LogStream:
         """It exists.
 
         Raises:
-            ServiceException: the log group does not exist and is not to be created.
+            MOTO_ERRORS: the log group does not exist and is not to be created.
         """
         backend = logs_backends[self.account][self.region]
         if create_group and self.group not in backend.groups:

@@ -11,8 +11,7 @@ from docker.types import Healthcheck, LogConfig, Ulimit
 
 from localcloud import ACCESS_KEY
 from localcloud.ecs.tasks import Task, TaskContainer
-from localcloud.seams import ServiceException
-from localcloud.seams_compute import secret_value
+from localcloud.seams_compute import MOTO_ERRORS, secret_value
 from localcloud.state import LABEL, LABEL_CONTAINER, LABEL_GROUP, LABEL_TASK, LOCK, Instance
 
 _NANO = 1_000_000_000
@@ -57,7 +56,7 @@ def _secret(task: Task, reference: str) -> str:
     try:
         with LOCK:
             return secret_value(task.account, task.region_name, reference)
-    except (KeyError, ValueError, ServiceException) as error:
+    except (KeyError, ValueError, *MOTO_ERRORS) as error:
         text = f"unable to pull secrets or registry auth: retrieval of {reference} failed: {error}"
         raise LaunchError(f"ResourceInitializationError: {text}") from error
 

@@ -13,8 +13,7 @@ from docker.models.containers import Container
 
 from localcloud.ecs.environment import LaunchError
 from localcloud.ecs.tasks import Task, TaskContainer
-from localcloud.seams import ServiceException
-from localcloud.seams_compute import LogStream
+from localcloud.seams_compute import MOTO_ERRORS, LogStream
 from localcloud.state import LOCK
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def open_stream(task: Task, container: TaskContainer) -> LogStream | None:
     try:
         with LOCK:
             stream.open(create_group=given.get("awslogs-create-group") == "true")
-    except ServiceException as error:
+    except MOTO_ERRORS as error:
         text = f"failed to validate logger args: create stream in {stream.group} failed: {error}"
         raise LaunchError(f"ResourceInitializationError: {text}") from error
     return stream

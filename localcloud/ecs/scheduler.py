@@ -21,9 +21,10 @@ from localcloud.state import LOCK, Instance
 
 log = logging.getLogger(__name__)
 
-_TICK_S = 0.25
+_TICK_S = 0.2
 _LOOK_S = 1.0
 _LAUNCHES_AT_ONCE = 8
+_LOOKS_AFTER_EVENT = 3  # Docker tells that a container died before its list shows it
 STOPPED_TASKS_KEPT_S = 3600  # "Stopped tasks appear for at least one hour", DescribeTasks
 _FAILED = frozenset({"EssentialContainerExited", "TaskFailedToStart"})
 
@@ -37,7 +38,7 @@ class Scheduler:
         self._launches = ThreadPoolExecutor(_LAUNCHES_AT_ONCE, thread_name_prefix="ecs-launch")
         self._thread: threading.Thread | None = None
         self._looked = 0.0
-        self._woken = False
+        self._looks_due = 0
 
     def start(self, instance: Instance) -> None:
         """Services are being looked after."""
@@ -59,7 +60,7 @@ class Scheduler:
 
     def wake(self) -> None:
         """The next step comes now."""
-        self._woken = True
+        self._looks_due = _LOOKS_AFTER_EVENT
         self._wake.set()
 
     def run(self, task: Task) -> None:
@@ -99,9 +100,9 @@ class Scheduler:
 
     def _look(self, instance: Instance) -> None:
         """Docker is asked when it said that something happened, and once a second in case it did not."""
-        if not self._woken and time.monotonic() < self._looked + _LOOK_S:
+        if not self._looks_due and time.monotonic() < self._looked + _LOOK_S:
             return
-        self._woken, self._looked = False, time.monotonic()
+        self._looks_due, self._looked = max(0, self._looks_due - 1), time.monotonic()
         with LOCK:
             tasks = list(services.every_task())
         look(tasks, instance)

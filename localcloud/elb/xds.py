@@ -219,5 +219,8 @@ def _endpoints(name: str, targets: list[Target]) -> Json:
 def _session(group: TargetGroup) -> Json:
     seconds = int(str(group.attributes.get("stickiness.lb_cookie.duration_seconds", 86_400)))
     cookie = {"name": "AWSALB", "path": "/", "ttl": f"{seconds}s"}
-    state = {"name": "cookie", "typed_config": {"@type": _COOKIE_SESSION, "cookie": cookie}}
+    state = {
+        "name": "envoy.http.stateful_session.cookie",
+        "typed_config": {"@type": _COOKIE_SESSION, "cookie": cookie},
+    }
     return {"@type": _SESSION + "StatefulSessionPerRoute", "stateful_session": {"session_state": state}}
