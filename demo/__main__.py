@@ -1,7 +1,8 @@
-"""`python -m demo up|down`: the stack from a shell. Exit code 0 only if what was asked for is true."""
+"""`python -m demo up|down|demo`: the stack from a shell. Exit code 0 only if what was asked for is true."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from decisions.errors import DeliveryError
 from demo.layout import Layout
+from demo.run import run_demo
 from demo.stack import Stack
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -58,6 +60,13 @@ def down(*, name: Name = DEFAULT.name, block: Block = DEFAULT.block, home: Home 
     with console.status("stopping"):
         Stack(Layout(name, block, home.resolve()), say).down()
     say("the stack is down")
+
+
+@app.command()
+def demo(*, name: Name = DEFAULT.name, block: Block = DEFAULT.block, home: Home = DEFAULT.home) -> None:
+    """The main job, told once with real parts; KEEP=1 leaves the stack running."""
+    held = run_demo(Layout(name, block, home.resolve()), say, keep=os.environ.get("KEEP") == "1")
+    raise typer.Exit(0 if held else 1)
 
 
 def _interrupted(number: int, _: FrameType | None) -> None:

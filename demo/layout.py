@@ -81,6 +81,7 @@ class Layout:
             "AWS_ACCESS_KEY_ID": "localcloud",
             "AWS_SECRET_ACCESS_KEY": "localcloud",
             "DELIVERY_HOME": str(ROOT),
+            "DELIVERY_BASE_IMAGE": "localcloud/base:latest",
             "DELIVERY_OVERLAY": "local",
             "PREFECT_API_URL": self.api_url,
             "PREFECT_HOME": str(self.prefect_home),

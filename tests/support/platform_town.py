@@ -136,6 +136,7 @@ def _variables(block: int, environments: Path) -> Mapping[str, str]:
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "localcloud",
         "AWS_SECRET_ACCESS_KEY": "localcloud",
+        "DELIVERY_BASE_IMAGE": "localcloud/base:latest",
         "DELIVERY_OVERLAY": "quick",
         "DELIVERY_ENVIRONMENTS_DIR": str(environments),
         # The emergency path: a Prefect server that does not answer must not matter.
