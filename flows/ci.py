@@ -41,18 +41,26 @@ def ci(
     platform = find_platform("production")
     names = services or list(platform.environment.services)
     sources = {name: locate_source(platform.environment, name) for name in names}
-    pushed = [_deliver(platform, sources[name], version, build_args or {}) for name in names]
-    return _publish([future.result() for future in pushed], commit)
+    under_way = [_deliver(platform, sources[name], version, build_args or {}) for name in names]
+    return _publish([_image(steps) for steps in under_way], commit)
 
 
 def _deliver(
     platform: Platform, source: Source, version: str, build_args: dict[str, str]
-) -> PrefectFuture[Image]:
+) -> list[PrefectFuture[Any]]:
     """The steps of one service, in order; all services are under way at the same time."""
     tested = run_test_stage.submit(source)
     scanned = scan.submit(source, return_state=False, wait_for=[tested])
     built = build_image.submit(source, version, build_args, return_state=False, wait_for=[scanned])
-    return push_image.submit(platform, source.service, built, version, return_state=False)
+    pushed = push_image.submit(platform, source.service, built, version, return_state=False)
+    return [tested, scanned, built, pushed]
+
+
+def _image(steps: list[PrefectFuture[Any]]) -> Image:
+    """What the last step returned; the error of the first that failed, not of those that waited for it."""
+    results: list[Any] = [step.result() for step in steps]
+    pushed: Image = results[-1]
+    return pushed
 
 
 def _publish(images: list[Image], commit: str) -> list[dict[str, str]]:
