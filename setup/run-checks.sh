@@ -16,9 +16,15 @@ check() {
     fi
 }
 
-check lint $bin/ruff check -q .
+# Says something only when it fails.
+quiet() {
+    local output
+    output=$("$@" 2>&1) || { printf '%s\n' "$output"; return 1; }
+}
+
+check lint quiet $bin/ruff check -q .
 check format $bin/ruff format -q --check .
 check types $bin/mypy --no-error-summary
-check imports $bin/lint-imports --no-timing
-check tests $bin/python -m pytest -q -m "not docker"
+check imports quiet $bin/lint-imports --no-logo
+check tests $bin/python -m pytest -q -n auto --dist loadfile -m "not docker" --durations=5 --durations-min=2
 [ ${#failed[@]} -eq 0 ] || { printf 'make check: failed: %s\n' "${failed[*]}" >&2; exit 1; }
