@@ -118,6 +118,8 @@ def _alarms(platform: Platform) -> str:
             alarm["AlarmName"]
             for page in pages.paginate(AlarmNamePrefix=prefix, StateValue="ALARM")
             for alarm in [*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])]
+            # Emulators do not filter by state.
+            if alarm.get("StateValue") == "ALARM"
         ]
     if answer:
         raise StepFailed("alarms", f"red already: {', '.join(sorted(answer))}")

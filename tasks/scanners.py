@@ -16,6 +16,9 @@ _TIMEOUT_S = 300
 # In a lock file every line has a hash, which looks like a key to a scanner that measures entropy.
 _HASH_LINES = r"--hash=sha256:[0-9a-f]{64}"
 
+# What tools leave behind on a developer's machine is never copied into an image (see .dockerignore).
+_CACHES = r"(^|/)(\.git|\.[a-z]+_cache|__pycache__|node_modules)/"
+
 
 class Incomplete(Exception):
     """The scanner did not look at everything, so what it found says nothing."""
@@ -44,7 +47,8 @@ class DetectSecrets:
 
     def scan(self, source: Source) -> tuple[Finding, ...]:
         """Every secret is critical: once committed it must be renewed."""
-        arguments = ["scan", "--all-files", "--no-verify", "--exclude-lines", _HASH_LINES, "."]
+        left_out = [f"--exclude-lines={_HASH_LINES}", f"--exclude-files={_CACHES}"]
+        arguments = ["scan", "--all-files", "--no-verify", *left_out, "."]
         answer = _json(self.name, arguments, source.context)
         return tuple(
             Finding(self.name, hit["type"], Severity.CRITICAL, f"{file}:{hit['line_number']}", "looks secret")
