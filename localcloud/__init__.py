@@ -1,4 +1,4 @@
-"""AWS for people without AWS: one process, real containers, real databases. See README.md beside this file."""
+"""AWS for people without AWS: one process, real containers, real databases. See README.md here."""
 
 REGION = "eu-central-1"
 ACCOUNT_ID = "123456789012"

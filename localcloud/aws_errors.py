@@ -1,7 +1,7 @@
-"""Errors in the shape that the AWS protocol of a request asks for, so that boto3 raises its ordinary ClientError.
+"""Errors in the shape that the AWS protocol of a request asks for, so that boto3 raises its ClientError.
 
-Protocols and their error shapes: Smithy specification, "AWS Protocols" (awsJson1_1, awsQuery, ec2Query, restXml,
-restJson1) and "Smithy RPC v2 CBOR".
+Protocols and their error shapes: Smithy specification, "AWS Protocols" (awsJson1_1, awsQuery, ec2Query,
+restXml, restJson1) and "Smithy RPC v2 CBOR".
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def pull_credentials() -> dict[str, str]:
     return {"username": "AWS", "password": TOKENS.issue()[0]}
 
 
-class EcrBackend(ECRBackend):  # type: ignore[misc]  # moto is untyped
-    """ECR of one region. Rules: ECR API reference, PutImage; "Preventing image tags from being overwritten"."""
+class EcrBackend(ECRBackend):
+    """ECR of one region. Rules: ECR API reference, PutImage; ECR user guide, "Image tag mutability"."""
 
     def create_repository(self, repository_name: str, *args: Any, **kwargs: Any) -> Repository:
         """The repository exists, under the address of our registry."""
@@ -45,7 +45,7 @@ class EcrBackend(ECRBackend):  # type: ignore[misc]  # moto is untyped
         image_manifest_mediatype: str | None = None,
         digest: str | None = None,
     ) -> Image:
-        """The manifest is stored under its digest and, if given, the tag; a tag moves only in a mutable repository."""
+        """The manifest is stored under its digest and the tag, which moves only in a mutable repository."""
         repository = self._get_repository(repository_name)
         manifest = _parse(image_manifest)
         true_digest = digest_of(image_manifest)
@@ -62,7 +62,7 @@ class EcrBackend(ECRBackend):  # type: ignore[misc]  # moto is untyped
             return existing
         media_type = image_manifest_mediatype or manifest.get("mediaType")
         image = Image(self.account_id, image_tag, image_manifest, repository_name, media_type, true_digest)
-        image.artifact_media_type = manifest.get("config", {}).get("mediaType")
+        seams.tell(image, artifact_media_type=manifest.get("config", {}).get("mediaType"))
         repository.images.append(image)
         return image
 
@@ -129,9 +129,8 @@ def _check_tag(repository: Repository, existing: Image | None, tag: str | None, 
             "and cannot be overwritten because the tag is immutable.",
         )
     if existing and (not tag or tag in existing.image_tags):
-        raise models.ImageAlreadyExistsException(
-            registry_id=repository.registry_id, image_tag=tag, digest=digest, repository_name=repository.name
-        )
+        text = f"Image with digest '{digest}' and tag '{tag}' already exists in '{repository.name}'"
+        raise ERROR("ImageAlreadyExistsException", text)
 
 
 def digest_of(manifest: str) -> str:
@@ -182,9 +181,9 @@ class EcrPart:
         """Moto's ECR answers from our backend."""
         seams.expect(Image.__init__, ["account_id", "tag", "manifest", "repository", "digest"])
         seams.swap_backend(models.ecr_backends, EcrBackend)
-        Image.get_image_size_in_bytes = _size
-        responses.ECRResponse.get_authorization_token = _get_authorization_token
-        responses.ECRResponse.get_download_url_for_layer = _get_download_url_for_layer
+        seams.replace(Image, "get_image_size_in_bytes", _size)
+        seams.replace(responses.ECRResponse, "get_authorization_token", _get_authorization_token)
+        seams.replace(responses.ECRResponse, "get_download_url_for_layer", _get_download_url_for_layer)
 
     def start(self, instance: Instance) -> None:
         """The registry answers docker push and pull."""
@@ -205,7 +204,7 @@ class EcrPart:
         return "registry: every push and pull is answered with 500 until `break none`"
 
 
-def _repository(name: str) -> tuple[EcrBackend, Repository] | None:
+def _repository(name: str) -> tuple[ECRBackend, Repository] | None:
     for account in list(models.ecr_backends.values()):
         for backend in list(account.values()):
             if name in backend.repositories:

@@ -80,7 +80,7 @@ class Blobs:
             return file.tell()
 
     def finish(self, upload: str, digest: str) -> int | None:
-        """The upload has become the blob of that digest: its size, or None when the content has another digest."""
+        """The upload has become that blob: its size in bytes, or None when its digest is another."""
         path = self._upload(upload)
         found, size = hashlib.sha256(), 0
         for chunk in _chunks(path):

@@ -68,12 +68,12 @@ class Registry:
             return _error(error.code or 404, "UNSUPPORTED", str(error.description))
         if endpoint == "ping":
             return Response("{}", content_type="application/json")
-        found = self._lookup(arguments["name"])
+        name, *rest = arguments.values()
+        found = self._lookup(name)
         if not found:
-            text = f"The repository with name '{arguments['name']}' does not exist in the registry"
+            text = f"The repository with name '{name}' does not exist in the registry"
             return _error(404, "NAME_UNKNOWN", text)
-        del arguments["name"]
-        answer: Response = getattr(self, f"_{endpoint}")(request, *found, **arguments)
+        answer: Response = getattr(self, f"_{endpoint}")(request, *found, *rest)
         return answer
 
     def _refusal(self, request: Request) -> Response | None:

@@ -25,10 +25,10 @@ SERVERS: dict[str, Server] = {}
 """By id of the cache cluster or of the member of a replication group."""
 
 
-class CacheBackend(ElastiCacheBackend):  # type: ignore[misc]  # moto is untyped
+class CacheBackend(ElastiCacheBackend):
     """ElastiCache of one region."""
 
-    def create_cache_cluster(self, **arguments: Any) -> CacheCluster:
+    def create_cache_cluster(self, **arguments: Any) -> CacheCluster:  # type: ignore[override]  # by keyword
         """The cluster is being created; it is `available` when Redis answers."""
         _only_redis(arguments["engine"])
         cluster = super().create_cache_cluster(**arguments)
@@ -38,14 +38,13 @@ class CacheBackend(ElastiCacheBackend):  # type: ignore[misc]  # moto is untyped
 
         def ready(status: str) -> None:
             cluster.cache_cluster_status = status
-            cluster.cache_nodes = [
-                {
-                    "CacheNodeId": "0001",
-                    "CacheNodeStatus": status,
-                    "Endpoint": {"Address": server.instance.gateway, "Port": server.port},
-                    "CustomerAvailabilityZone": f"{self.region_name}a",
-                }
-            ]
+            node = {
+                "CacheNodeId": "0001",
+                "CacheNodeStatus": status,
+                "Endpoint": {"Address": server.instance.gateway, "Port": server.port},
+                "CustomerAvailabilityZone": f"{self.region_name}a",
+            }
+            seams.tell(cluster, cache_nodes=[node])
 
         _start([server], ready)
         return cluster
@@ -56,7 +55,9 @@ class CacheBackend(ElastiCacheBackend):  # type: ignore[misc]  # moto is untyped
         _end([cache_cluster_id], lambda: self.cache_clusters.pop(cache_cluster_id, None))
         return cluster
 
-    def create_replication_group(self, **arguments: Any) -> ReplicationGroup:
+    def create_replication_group(  # type: ignore[override]  # moto passes all by keyword
+        self, **arguments: Any
+    ) -> ReplicationGroup:
         """A primary and its replicas are being created; `available` when all answer."""
         _only_redis(arguments["engine"])
         if arguments["cluster_mode"] == "enabled" or (arguments["num_node_groups"] or 1) > 1:
@@ -77,7 +78,9 @@ class CacheBackend(ElastiCacheBackend):  # type: ignore[misc]  # moto is untyped
         return group
 
     def delete_replication_group(
-        self, replication_group_id: str, retain_primary_cluster: bool | None
+        self,
+        replication_group_id: str,
+        retain_primary_cluster: bool | None,  # noqa: FBT001  # moto's signature
     ) -> ReplicationGroup:
         """Deleting; not found any more when all of its Redis servers have ended."""
         members = [*self.describe_replication_groups(replication_group_id)[0].member_clusters]
@@ -147,7 +150,7 @@ def _describe_cache_clusters(self: responses.ElastiCacheResponse) -> PaginatedRe
     if not self._get_bool_param("ShowCacheNodeInfo"):
         clusters = [copy.copy(cluster) for cluster in clusters]
         for cluster in clusters:
-            cluster.cache_nodes = None
+            seams.tell(cluster, cache_nodes=None)
     return PaginatedResult({"CacheClusters": clusters})
 
 
@@ -169,7 +172,7 @@ class ElastiCachePart:
         created = ["cluster_mode", "num_node_groups", "auth_token", "engine"]
         seams.expect(ElastiCacheBackend.create_replication_group, created)
         seams.swap_backend(models.elasticache_backends, CacheBackend)
-        responses.ElastiCacheResponse.describe_cache_clusters = _describe_cache_clusters
+        seams.replace(responses.ElastiCacheResponse, "describe_cache_clusters", _describe_cache_clusters)
 
     def start(self, instance: Instance) -> None:
         """Servers start when clusters are created."""

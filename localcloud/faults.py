@@ -1,4 +1,4 @@
-"""What `break` does to the AWS API itself: throttling, errors and refused credentials. Parts add their own words."""
+"""What `break` does to the AWS API itself: throttling, errors, refused credentials. Parts add their words."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def refusal(environ: dict[str, object], known_key: str) -> AwsError | None:
 
 
 def kill_a_task(target: str) -> str:
-    """`break task [TEXT]`: the first container whose service, family, task or name holds TEXT gets SIGKILL."""
+    """`break task [TEXT]`: the first container whose service, family, task or name holds TEXT is killed."""
     for container in containers_of(Instance.current().name):
         labels = container.labels
         if LABEL_CONTAINER not in labels or container.status != "running":

@@ -1,4 +1,4 @@
-"""The door to moto: one lock per service, refused credentials, faults, and AWS-shaped errors for what moto lacks."""
+"""The door to moto: a lock per service, refused keys, faults, AWS-shaped errors for what moto lacks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Gate:
         return self._serve(environ, start_response)
 
     def _lock(self, service: str) -> AbstractContextManager[Any]:
-        """Moto checks and then acts (DynamoDB conditions, S3 If-None-Match): only a lock makes that atomic."""
+        """Moto checks, then acts (DynamoDB conditions, S3 If-None-Match): only a lock makes that atomic."""
         return LOCK if service in self._emulated else self._locks[service]
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

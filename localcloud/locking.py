@@ -1,7 +1,7 @@
 """Who may be an instance: one server at a time per state directory, per name and per loopback block.
 
-A held lock is a held descriptor. The server passes its descriptors on to the reaper, so the lock is free only when
-both are gone and everything is swept; a kill -9 never leaves a stale lock behind.
+A held lock is a held descriptor. The server passes its descriptors on to the reaper, so the lock is free only
+when both are gone and everything is swept; a kill -9 never leaves a stale lock behind.
 """
 
 from __future__ import annotations
@@ -79,6 +79,6 @@ def _claim(kind: str, value: str) -> socket.socket:
         raise LocalCloudError(
             f"--{kind} {value}",
             "another local cloud on this machine uses it, with another state directory",
-            do=f"choose another --{kind}, or stop that one: python -m localcloud down --state <its directory>",
+            do=f"choose another --{kind}, or stop that one: python -m localcloud down --state <its>",
         ) from error
     return claim

@@ -1,4 +1,4 @@
-"""What a part of the local cloud is: one emulated service with its data plane, and the list of all of them."""
+"""What a part of the local cloud is: an emulated service with its data plane; and the list of all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from localcloud.state import Instance
 
 Fault = Callable[[str], str]
-"""Breaks something of the target named ("" for whichever comes first) and says in one sentence what is broken now.
+"""Breaks something of the target named ("" for whichever comes first); says in a sentence what is broken now.
 Raises LocalCloudError when there is no such target."""
 
 
@@ -22,7 +22,7 @@ class Part(Protocol):
 
     @property
     def services(self) -> frozenset[str]:
-        """Names in the credential scope (`elasticloadbalancing`) whose requests are served under state.LOCK."""
+        """Names in the credential scope (`elasticloadbalancing`) whose requests run under state.LOCK."""
 
     @property
     def faults(self) -> Mapping[str, Fault]:

@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers, as RDS lays them out: `rdsadmin` owns the server, the master user only its databases."""
+"""Real PostgreSQL, as RDS lays it out: `rdsadmin` owns the server, the master user only its databases."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def programs() -> Programs:
 
 
 def home(instance: Instance) -> Path:
-    """Where the instance's databases live: in its state directory, or beside it when PostgreSQL's user cannot go there.
+    """Where the instance's databases live: in its state directory, unless PostgreSQL's user cannot go there.
 
-    The reaper removes the latter too.
+    The reaper removes the other place too.
     """
     inside = instance.directory("databases")
     reachable = all(path.stat().st_mode & 0o001 for path in (inside, *inside.parents))
@@ -159,7 +159,7 @@ class Server:
         settings = {**SETTINGS, "listen_addresses": self._addresses, "port": str(self.port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         user = programs().user
-        argv = [programs().directory / "postgres", "-D", self.data, *options]
+        argv: list[str | Path] = [programs().directory / "postgres", "-D", self.data, *options]
         log = self.directory / "log"
         self.process = processes.start(self.instance, Program(argv, log, user=user, group=user))
         self._await_ready(log)
@@ -221,7 +221,7 @@ class Server:
 
 
 def _template(instance: Instance) -> Path:
-    """An empty cluster to copy; made once and kept beside the state directory, because initdb takes over a second."""
+    """An empty cluster to copy; made once and kept, because initdb takes over a second."""
     tools = programs()
     template = instance.state_dir.parent / "cache" / f"postgresql-{tools.version}"
     with _TEMPLATE:

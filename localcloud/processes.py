@@ -1,8 +1,8 @@
 """Child processes that never outlive the server, however it dies.
 
-Every child writes its own line of /proc/<pid>/stat (pid and start time) into `<state>/children` before it becomes
-the program it was asked to be, and gives up when its parent is already gone. So there is no moment in which a child
-lives and is not on the list that the reaper works through (localcloud/reaper.py).
+Every child writes its own line of /proc/<pid>/stat (pid and start time) into `<state>/children` before it
+becomes the program it was asked to be, and gives up when its parent is already gone. So there is no moment in
+which a child lives and is not on the list that the reaper works through (localcloud/reaper.py).
 PDEATHSIG would not do: it fires when the *thread* that forked ends, and worker threads end.
 """
 
@@ -19,7 +19,14 @@ from localcloud.state import Instance
 
 CHILDREN = "children"
 
-_RECORD_THEN_BECOME = 'ulimit -c 0; [ "$PPID" = "$1" ] || exit 75; read -r line </proc/$$/stat; echo "$line"; shift; exec "$@" >&2'
+_RECORD_THEN_BECOME = """\
+ulimit -c 0
+[ "$PPID" = "$1" ] || exit 75
+read -r line </proc/$$/stat
+echo "$line"
+shift
+exec "$@" >&2
+"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def start(instance: Instance, program: Program) -> subprocess.Popen[bytes]:
 def stop(
     process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, timeout_s: float = 10
 ) -> int:
-    """The process has ended: asked with `how`, killed when it takes longer than `timeout_s`. Its return code."""
+    """The process has ended: asked with `how`, killed after `timeout_s`. Its return code."""
     if process.poll() is None:
         process.send_signal(how)
         try:

@@ -61,7 +61,7 @@ DATA: MutableMapping[DBInstance, Data] = WeakKeyDictionary()
 COPIES: MutableMapping[DBSnapshot, Path] = WeakKeyDictionary()
 
 
-class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
+class RdsBackend(RDSBackend):
     """RDS of one region. Aurora clusters stay as moto has them: answers without a server."""
 
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
@@ -72,7 +72,7 @@ class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
 
         def create() -> None:
             data.server.create()
-            data.server.create_master(database.master_username, password, database.db_name)
+            data.server.create_master(database.master_username or "postgres", password, database.db_name)
 
         data.then(create, _becomes(database, "available"))
         return database
@@ -90,12 +90,11 @@ class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
         DATA[database] = Data(Server(instance, directory, database.port))
         return database
 
-    def create_auto_snapshot(
+    def create_auto_snapshot(  # type: ignore[override]  # nobody looks at what it returns
         self, db_instance_identifier: str, db_snapshot_identifier: str
-    ) -> DBSnapshot | None:
+    ) -> None:
         """No automated snapshots: moto would claim one at creation, before there is any data."""
         del db_instance_identifier, db_snapshot_identifier
-        return None
 
     def describe_db_instances(
         self, db_instance_identifier: str | None = None, filters: Any = None
@@ -116,7 +115,7 @@ class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
         snapshot = super().create_db_snapshot(db_instance_identifier, db_snapshot_identifier, *args, **kwargs)
         data = DATA[database]
         COPIES[snapshot] = path = _snapshots() / db_snapshot_identifier / "data"
-        snapshot.status, snapshot.percent_progress = "creating", 0
+        seams.tell(snapshot, status="creating", percent_progress=0)
         database.status = "backing-up"
         data.then(lambda: data.server.copy_to(path), _taken(snapshot, database))
         return snapshot
@@ -135,7 +134,7 @@ class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
             raise ERROR("InvalidDBSnapshotState", f"DB snapshot {name} is not in available state.")
         copied = super().copy_db_snapshot(name, target_db_snapshot_identifier, *args, **kwargs)
         COPIES[copied] = _snapshots() / target_db_snapshot_identifier / "data"
-        copied.percent_progress = 100
+        seams.tell(copied, percent_progress=100)
         shutil.copytree(COPIES[source].parent, COPIES[copied].parent, symlinks=True)
         return copied
 
@@ -185,11 +184,11 @@ class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
 
     def _restored(self, method: Callable[..., DBInstance], *arguments: Any) -> DBInstance:
         """What moto's restoring does, with an instance that is added and not created."""
-        self.create_db_instance = self._add
+        seams.replace(self, "create_db_instance", self._add)
         try:
             return method(*arguments)
         finally:
-            del self.create_db_instance
+            vars(self).pop("create_db_instance")
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> DBInstance:
         """Modified; a new master password is in force when the status is `available` again."""
@@ -200,7 +199,7 @@ class RdsBackend(RDSBackend):  # type: ignore[misc]  # moto is untyped
         if password:
             data = DATA[database]
             database.status = "resetting-master-credentials"
-            change = lambda: data.server.set_password(database.master_username, password)  # noqa: E731
+            change = lambda: data.server.set_password(database.master_username or "", password)  # noqa: E731
             data.then(change, _becomes(database, "available"))
         return database
 
@@ -286,7 +285,8 @@ def _becomes(database: DBInstance, status: str) -> Callable[[bool], None]:
 
 def _taken(snapshot: DBSnapshot, database: DBInstance) -> Callable[[bool], None]:
     def tell(success: bool) -> None:  # noqa: FBT001  # nobody passes it by hand
-        snapshot.status, snapshot.percent_progress = ("available", 100) if success else ("failed", 0)
+        status, progress = ("available", 100) if success else ("failed", 0)
+        seams.tell(snapshot, status=status, percent_progress=progress)
         if database.status == "backing-up":
             database.status = "available"
 
@@ -324,8 +324,8 @@ class RdsPart:
         postgres.programs()
         seams.expect(DBSnapshot.__init__, ["database", "snapshot_id"])
         seams.swap_backend(models.rds_backends, RdsBackend)
-        DBInstance.address = property(_address)
-        DBInstance.endpoint = property(_endpoint)
+        seams.replace(DBInstance, "address", property(_address))
+        seams.replace(DBInstance, "endpoint", property(_endpoint))
 
     def start(self, instance: Instance) -> None:
         """Servers start when DB instances are created."""
@@ -346,7 +346,8 @@ class RdsPart:
         for database, data in list(DATA.items()):
             if target in database.db_instance_identifier and data.server.alive:
                 data.server.crash()
-                return f"database: PostgreSQL of {database.db_instance_identifier} has crashed until `break none`"
+                name = database.db_instance_identifier
+                return f"database: PostgreSQL of {name} has crashed, and stays down until `break none`"
         raise LocalCloudError(
             "break database", f"no running database matches {target!r}", "nothing was broken"
         )

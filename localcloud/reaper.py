@@ -1,8 +1,8 @@
 """Nothing an instance started is left when its server is gone: processes, containers, network.
 
-The server starts `python -m localcloud.reaper` with a pipe as standard input. However the server ends, kill -9
-included, the pipe closes and the reaper sweeps. It holds the instance's lock until it is done (locking.py), so the
-next `up` waits for it. When the reaper itself was killed too, the next `up` or `down` sweeps in its place.
+The server starts `python -m localcloud.reaper` with a pipe as standard input. However the server ends,
+kill -9 included, the pipe closes and the reaper sweeps. It holds the instance's lock until it is done
+(locking.py), so the next `up` waits for it. When it was killed too, the next `up` or `down` sweeps instead.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STALE_FILES = ("endpoints.json", "server.json", CHILDREN)
 
 @dataclass(frozen=True)
 class Child:
-    """A process by pid and start time (clock ticks since boot): a pid alone may have been given away again."""
+    """A process by pid and start time (clock ticks since boot): pids are given away again."""
 
     pid: int
     started: str
@@ -63,7 +63,7 @@ def recorded(state_dir: Path) -> Iterator[Child]:
 
 
 def end_processes(state_dir: Path) -> int:
-    """No recorded child lives. SIGQUIT first: PostgreSQL then frees its shared memory. How many there were."""
+    """No recorded child lives. SIGQUIT first: PostgreSQL frees its shared memory. How many there were."""
     children = list(recorded(state_dir))
     for step, patience_s in ((signal.SIGQUIT, PATIENCE_S), (signal.SIGKILL, PATIENCE_S)):
         living = [child for child in children if child.lives()]
@@ -79,8 +79,8 @@ def end_processes(state_dir: Path) -> int:
 def sweep(state_dir: Path, name: str, *, server_just_died: bool = False) -> None:
     """Nothing of the instance is left.
 
-    Repeated until a round finds nothing, and at least once when the server has just died: the engine may still be
-    busy with one of its requests.
+    Repeated until a round finds nothing, and once more when the server has just died: the engine may still
+    be busy with one of its requests.
     """
     for _ in range(ROUNDS):
         found = end_processes(state_dir) + _remove_all(name)

@@ -1,9 +1,9 @@
 """The only place that knows how moto is built inside; checked at start, so that another moto fails loudly.
 
 A service is emulated by a subclass of moto's backend, put in place before first use. Two rules of moto's:
-it finds `urls.py` through the class's `__module__`, and its response classes pass some arguments by keyword, so
-overriding methods keep the parameter names. Attributes set on moto's objects are answered under the API member of
-the same name in snake_case.
+it finds `urls.py` through the class's `__module__`, and its response classes pass some arguments by keyword,
+so overriding methods keep the parameter names. Attributes set on moto's objects are answered under the API
+member of the same name in snake_case.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from localcloud.errors import LocalCloudError
 
 MOTO_VERSION = "5.2.5"
 
-# Read by moto when it is imported: a thousand AMIs and hundreds of AWS-managed policies that nobody here asks for.
+# Read by moto when it is imported: a thousand AMIs that nobody here asks for, and headers for browsers.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
 
 def _without_offerings_of_other_regions() -> None:
-    """Moto reads the EC2 instance types of every region when ec2 is imported: 0.5 s and 120 MB, never used here."""
+    """Moto reads the EC2 instance types of every region when it imports ec2: 0.5 s, 120 MB, not used here."""
     from moto.utilities import utils  # noqa: PLC0415  # the order of imports is the point
 
     original = utils.load_resource
@@ -63,7 +63,9 @@ __all__ = [
     "errors_of",
     "expect",
     "expect_version",
+    "replace",
     "swap_backend",
+    "tell",
     "warm",
 ]
 
@@ -122,17 +124,34 @@ WARMED = (
 )
 
 
-def warm(dispatcher: DomainDispatcherApplication) -> None:
-    """First calls are as fast as later ones: reading the API models of a service takes up to half a second."""
+def warm(dispatcher: Any) -> None:
+    """First calls are as fast as later ones: reading the API model of a service takes up to 0.5 s."""
     for service in WARMED:
         get_service_model(service)
         with dispatcher.lock:
             if service not in dispatcher.app_instances:
-                dispatcher.app_instances[service] = create_backend_app(service)
+                dispatcher.app_instances[service] = create_backend_app(service)  # type: ignore[arg-type]  # moto lists every name
+
+
+def replace(owner: object, name: str, value: object) -> None:
+    """`owner`'s attribute of that name, which moto has, is `value`.
+
+    Raises:
+        LocalCloudError: moto has no such attribute.
+    """
+    if not hasattr(owner, name):
+        raise LocalCloudError(f"moto {MOTO_VERSION}", f"{owner!r} has no attribute {name}")
+    setattr(owner, name, value)
+
+
+def tell(thing: object, **members: object) -> None:
+    """Answers about that object of moto's carry these members, named in snake_case."""
+    for name, value in members.items():
+        setattr(thing, name, value)
 
 
 def swap_backend(backends: BackendDict[Any], replacement: type[Any]) -> None:
-    """New regions of that service are instances of `replacement`, whose overrides keep moto's parameter names.
+    """New regions of that service are instances of `replacement`, whose overrides keep moto's parameters.
 
     Raises:
         LocalCloudError: an override's parameters differ from moto's, or the service was used already.

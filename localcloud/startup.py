@@ -64,7 +64,7 @@ def start(instance: Instance) -> Running:
 
 
 def _prepare_engine(instance: Instance) -> None:
-    """Leftovers of a killed predecessor are gone, and the network exists. Runs while moto is being imported."""
+    """Leftovers of a predecessor are gone and the network exists. Runs while moto is being imported."""
     from localcloud.engine import create_network, engine  # noqa: PLC0415  # imported beside moto
 
     engine()
@@ -95,7 +95,7 @@ def _start_parts(instance: Instance, engine_ready: Future[None]) -> Running:
 
 
 def _clear(instance: Instance) -> None:
-    """Moto's memory starts empty, so the state directory does too. Removing takes its time, so that is done beside."""
+    """Moto's memory starts empty, so the state directory does too; what was there is removed beside."""
     old = instance.directory(f"old-{time.time_ns()}")
     for path in instance.state_dir.iterdir():
         if path.name not in KEPT and path != old:

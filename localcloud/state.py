@@ -96,7 +96,7 @@ class Instance:
         return {"aws": self.aws_url, "registry": self.registry, "region": REGION, "environments": {}}
 
     def next_task_address(self) -> str:
-        """A loopback address no other task of this instance had among the last 64,000 (127.<block>.2.1 and up)."""
+        """A loopback address that none of the last 64,000 tasks had (127.<block>.2.1 and up)."""
         third, fourth = divmod(next(self._tasks) % (ADDRESSES_PER_BYTE * 253), ADDRESSES_PER_BYTE)
         return f"127.{self.block}.{third + 2}.{fourth + 1}"
 
@@ -105,7 +105,7 @@ class Instance:
         return f"127.{self.block}.1.{next(self._load_balancers) % ADDRESSES_PER_BYTE + 1}"
 
     def take_port(self, wanted: int) -> int:
-        """A free port on the gateway for a database, `wanted` or the next one above; kept until given back."""
+        """A free port on the gateway for a database: `wanted` or the next above; kept until given back."""
         for port in range(wanted, min(wanted + 1000, 65536)):
             if port not in self._ports and _is_free(self.gateway, port):
                 self._ports.add(port)

@@ -1,4 +1,4 @@
-"""Seeding: the platform that Terraform creates in AWS, through boto3, as any client would. Repeating it changes nothing."""
+"""The platform that Terraform creates in AWS, made through boto3. Repeating it changes nothing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def seed(clients: Clients) -> dict[str, dict[str, str]]:
             workers.submit(data.seed_ledger, clients, plan),
         ]
         environments = {}
-        for name in (
-            plan.environments
-        ):  # the load balancers one after the other, so that addresses are the same each time
+        for name in plan.environments:  # one after the other: every start gives them the same addresses
             network = traffic.seed_network(clients, plan, name)
             traffic.seed_load_balancer(clients, plan, name, network)
             environments[name] = workers.submit(_seed_environment, clients, plan, name, network)

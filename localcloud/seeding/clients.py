@@ -17,8 +17,9 @@ from localcloud.errors import LocalCloudError
 T = TypeVar("T")
 
 SERVICES = (
-    "ec2 iam s3 ssm secretsmanager dynamodb logs ecr ecs elbv2 rds elasticache"  # all that is seeded
-).split()
+    *("ec2", "iam", "logs", "ecr", "ecs", "elbv2"),
+    *("rds", "elasticache", "s3", "dynamodb", "secretsmanager", "ssm"),
+)
 PATIENCE_S = 60
 
 
@@ -38,9 +39,8 @@ class Clients:
         session = boto3.Session(
             aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=REGION
         )
-        return cls(
-            {name: session.client(name, endpoint_url=endpoint_url, config=config) for name in SERVICES}
-        )
+        make: Any = session.client  # typed by literal names only
+        return cls({name: make(name, endpoint_url=endpoint_url, config=config) for name in SERVICES})
 
     def __getattr__(self, service: str) -> Any:
         """`clients.ecs` is the client of ECS."""

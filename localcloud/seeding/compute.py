@@ -1,4 +1,4 @@
-"""The containers of one environment: cluster, roles, log groups, template task definitions, and a service per colour."""
+"""What runs containers in one environment: cluster, roles, logs, templates, and a service per colour."""
 
 from __future__ import annotations
 

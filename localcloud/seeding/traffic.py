@@ -1,4 +1,4 @@
-"""The load balancer of one environment: target groups per colour, listeners, and a weighted rule per service."""
+"""One environment's load balancer: target groups per colour, listeners, a weighted rule per service."""
 
 from __future__ import annotations
 
