@@ -125,6 +125,7 @@ def _route_table(listener: Listener, forwarding: Forwarding) -> Json:
         "name": name,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": table}],
         "request_headers_to_add": [{**port, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
+        "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal"],
     }
 
 
