@@ -66,7 +66,7 @@ def _listener(balancer: str, port: int) -> str:
     made = client("elbv2").create_listener(
         LoadBalancerArn=balancer, Port=port, Protocol="HTTP", DefaultActions=[refuse]
     )
-    return made["Listeners"][0]["ListenerArn"]
+    return str(made["Listeners"][0]["ListenerArn"])
 
 
 def create_table(name: str) -> None:
@@ -167,7 +167,7 @@ def register_template(environment: str, service: str, container: str = "", secre
             }
         ],
     )
-    return made["taskDefinition"]["taskDefinitionArn"]
+    return str(made["taskDefinition"]["taskDefinitionArn"])
 
 
 def push(service: str, version: str, config: str = "") -> Image:

@@ -1,4 +1,5 @@
 import socket
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
@@ -118,6 +119,6 @@ def test_a_client_is_made_once_and_again_for_another_endpoint(monkeypatch: pytes
 
 
 def test_clients_have_time_outs_and_adaptive_retries() -> None:
-    config = aws.client("ecs").meta.config
+    config: Any = aws.client("ecs").meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 30)
     assert config.retries == {"mode": "adaptive", "total_max_attempts": 5}

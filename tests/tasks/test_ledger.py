@@ -150,7 +150,7 @@ def test_writes_that_cross_the_heartbeat_are_tried_again(
     ledger: Platform, lease: Lease, conflicts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy = Conflicting(conflicts)
-    monkeypatch.setattr(ledger_table.aws, "client", lambda _service: busy)
+    monkeypatch.setattr(aws, "client", lambda _service: busy)
     write_release.fn(lease, a_release())
     busy.left = conflicts
     request_abort.fn(ledger, "r1", "bruno")
@@ -160,7 +160,7 @@ def test_writes_that_cross_the_heartbeat_are_tried_again(
 def test_a_table_that_stays_busy_is_told_as_a_conflict(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_table, "_PAUSE_S", 0.001)
     busy = Conflicting(99)
-    monkeypatch.setattr(ledger_table.aws, "client", lambda _service: busy)
+    monkeypatch.setattr(aws, "client", lambda _service: busy)
     with pytest.raises(Conflict) as caught:
         write_release.fn(lease, a_release())
     assert not isinstance(caught.value, LeaseLost)

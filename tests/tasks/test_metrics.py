@@ -41,7 +41,7 @@ def answer(stub: Any, *results: dict[str, Any]) -> Any:
 
 
 def test_requests_errors_and_latency_are_read_per_side(minutes: Platform, stub: Any) -> None:
-    blue = [{0: 90, 60: 10}, {0: 1}, {60: 2}, {0: 0.1, 60: 0.5}]
+    blue: list[dict[float, float]] = [{0: 90, 60: 10}, {0: 1}, {60: 2}, {0: 0.1, 60: 0.5}]
     green: list[dict[float, float]] = [{0: 5}, {}, {}, {0: 0.2}]
     answer(stub, *[series(number, values) for number, values in enumerate([*blue, *green])])
     samples = read_samples.fn(minutes, ["web"], NOW - 600, NOW)

@@ -1,11 +1,11 @@
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from decisions.errors import StepFailed
-from tasks import scanners
 from tasks.findings import Severity
 from tasks.scanners import Bandit, DetectSecrets, Hadolint, Incomplete
 from tasks.scans import Finding, ScanReport, scan, scan_with
@@ -84,7 +84,7 @@ def test_python_that_cannot_be_read_is_incomplete(source: Source) -> None:
 def test_a_scanner_that_is_not_installed_closes_the_gate(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanners.sys, "executable", "/nonexistent/python")
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(StepFailed, match="INCOMPLETE hadolint: is not installed"):
         scan.fn(source)
@@ -108,7 +108,7 @@ def test_a_scanner_that_gives_no_answer_is_incomplete(
             raise outcome
         return outcome
 
-    monkeypatch.setattr(scanners.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(Incomplete, match=told):
         scanner.scan(source)
 
