@@ -79,15 +79,20 @@ def _end(number: signal.Signals) -> None:
             continue
 
 
-def check(before: dict[str, str]) -> dict[str, str]:
+def check(before: dict[str, str], settle_s: float = SETTLE_S) -> dict[str, str]:
     """What is there now and was not before, once things had time to settle; processes are then ended."""
-    deadline = time.monotonic() + SETTLE_S
-    while (left := _new(before)) and time.monotonic() < deadline:
-        time.sleep(0.5)
+    left = _settled(before, settle_s)
     if left:
         _end(signal.SIGTERM)
-        time.sleep(5)
+        _settled(before, settle_s)
         _end(signal.SIGKILL)
+    return left
+
+
+def _settled(before: dict[str, str], settle_s: float) -> dict[str, str]:
+    deadline = time.monotonic() + settle_s
+    while (left := _new(before)) and time.monotonic() < deadline:
+        time.sleep(0.2)
     return left
 
 
