@@ -84,10 +84,10 @@ def _down(instance: Instance, _: argparse.Namespace) -> int:
 
 
 def _status(instance: Instance, options: argparse.Namespace) -> int:
-    from localcloud import report  # noqa: PLC0415  # boto3 takes half a second to import
+    from localcloud.report import as_text, observe  # noqa: PLC0415  # boto3 takes half a second to import
 
-    seen = report.observe(control.running(instance))
-    say(json.dumps(seen, indent=2) if options.json else report.as_text(seen))
+    seen = observe(control.running(instance))
+    say(json.dumps(seen, indent=2) if options.json else as_text(seen))
     return 0
 
 

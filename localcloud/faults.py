@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from localcloud import aws_errors
+from localcloud import aws_errors, seams
 from localcloud.aws_errors import AwsError, Protocol
 from localcloud.engine import containers_of
 from localcloud.errors import LocalCloudError
@@ -92,8 +92,13 @@ class ApiFaults:
 
 
 def _scope_name(service: str) -> str:
-    """The name in the credential scope for the name that boto3 uses."""
-    return {"elbv2": "elasticloadbalancing", "cloudwatch": "monitoring"}.get(service, service)
+    """The name in the credential scope (`elasticloadbalancing`) for the name that boto3 uses (`elbv2`)."""
+    try:
+        return seams.signing_name(service)
+    except LookupError:
+        raise LocalCloudError(
+            f"break ... {service}", "is no AWS service by the names of boto3", "nothing was broken"
+        ) from None
 
 
 def refusal(environ: dict[str, object], known_key: str) -> AwsError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from localcloud.errors import LocalCloudError
 from localcloud.seams import MotoRequestHandler
 
 BACKLOG = 512
+LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
 class QuietHandler(MotoRequestHandler):
@@ -40,7 +42,11 @@ def bind(address: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         taken = error.errno == errno.EADDRINUSE
-        seen = f"another program listens there{_who(port)}" if taken else f"cannot listen ({error.strerror})"
+        seen = (
+            f"another program listens there{_who(address, port)}"
+            if taken
+            else f"cannot listen ({error.strerror})"
+        )
         raise LocalCloudError(
             f"{address}:{port}", seen, do="stop it, or choose another --block (20 to 99 are free for that)"
         ) from error
@@ -58,19 +64,18 @@ def serve_wsgi(listening: socket.socket, application: Any) -> BaseWSGIServer:
     return server
 
 
-def _who(port: int) -> str:
-    """The listener on that port as ` (pid 12, redis-server)`; empty when this user may not see it."""
-    inodes = {
-        fields[9]
+def _who(address: str, port: int) -> str:
+    """The listener as ` (pid 12, redis-server)`; empty when this user may not see it."""
+    as_kernel_writes = socket.inet_aton(address)[::-1].hex().upper()
+    wanted = {f"{as_kernel_writes}:{port:04X}", f"00000000:{port:04X}"}
+    sockets = {
+        f"socket:[{fields[9]}]"
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if (fields := line.split())[3] == "0A" and fields[1].endswith(f":{port:04X}")
+        if (fields := line.split())[3] == LISTENING and fields[1] in wanted
     }
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            target = str(descriptor.readlink())
-            if target.startswith("socket:[") and target[8:-1] in inodes:
+        with suppress(OSError):  # processes end, and some are not ours to look into
+            if str(descriptor.readlink()) in sockets:
                 process = descriptor.parent.parent
                 return f" (pid {process.name}, {(process / 'comm').read_text().strip()})"
-        except OSError:
-            continue
     return ""

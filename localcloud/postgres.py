@@ -144,8 +144,7 @@ class Server:
 
     def restore(self, source: Path) -> None:
         """It runs with a copy of the data in `source`."""
-        _own(self.directory)
-        _copy(source, self.data)
+        copy(source, self.data)
         self.start()
 
     def start(self) -> None:
@@ -241,9 +240,8 @@ def _template(instance: Instance) -> Path:
             "--no-sync",
             "--auth=trust",
         )
-        template.parent.mkdir(parents=True, exist_ok=True)
         half_done = template.with_name(f"{template.name}.{os.getpid()}")
-        _copy(work / "data", half_done)
+        copy(work / "data", half_done)
         try:
             half_done.rename(template)
         except OSError:  # another instance was faster
@@ -258,5 +256,7 @@ def _own(directory: Path) -> None:
         shutil.chown(directory, user, user)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """`target` has the files of `source`, of the same owner; its directory is made if missing."""
+    _own(target.parent)
     subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)

@@ -127,15 +127,15 @@ class RdsBackend(RDSBackend):
         *args: Any,
         **kwargs: Any,
     ) -> DBSnapshot:
-        """The copy has the same data; it is there at once, because snapshots never change."""
+        """The copy is being made; it is `available` when its data is on disk."""
         name = source_db_snapshot_identifier.rpartition("snapshot:")[2]
         source = self.get_db_snapshot(name)
         if source.status != "available":
             raise ERROR("InvalidDBSnapshotState", f"DB snapshot {name} is not in available state.")
         copied = super().copy_db_snapshot(name, target_db_snapshot_identifier, *args, **kwargs)
-        COPIES[copied] = _snapshots() / target_db_snapshot_identifier / "data"
-        seams.tell(copied, percent_progress=100)
-        shutil.copytree(COPIES[source].parent, COPIES[copied].parent, symlinks=True)
+        COPIES[copied] = target = _snapshots() / target_db_snapshot_identifier / "data"
+        seams.tell(copied, status="creating", percent_progress=0)
+        POOL.submit(_copy, COPIES[source], target, copied)
         return copied
 
     def delete_db_snapshot(self, db_snapshot_identifier: str) -> DBSnapshot:
@@ -293,6 +293,12 @@ def _taken(snapshot: DBSnapshot, database: DBInstance) -> Callable[[bool], None]
     return tell
 
 
+def _copy(source: Path, target: Path, copied: DBSnapshot) -> None:
+    postgres.copy(source, target)
+    with LOCK:
+        seams.tell(copied, status="available", percent_progress=100)
+
+
 def _snapshots() -> Path:
     return postgres.home(Instance.current()) / "snapshots"
 
@@ -338,9 +344,11 @@ class RdsPart:
 
     def mend(self) -> None:
         """Crashed servers run again."""
-        for database, data in list(DATA.items()):
-            if database.status in {"available", "failed"} and not data.server.alive:
-                data.then(data.server.start, _becomes(database, "available"))
+        with LOCK:
+            for database, data in list(DATA.items()):
+                if database.status in {"available", "failed"} and not data.server.alive:
+                    database.status = "starting"
+                    data.then(data.server.start, _becomes(database, "available"))
 
     def _crash(self, target: str) -> str:
         for database, data in list(DATA.items()):

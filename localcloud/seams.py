@@ -40,6 +40,7 @@ def _without_offerings_of_other_regions() -> None:
 
 _without_offerings_of_other_regions()
 
+from botocore.exceptions import UnknownServiceError  # noqa: E402
 from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.core.exceptions import ServiceException  # noqa: E402
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult, PaginatedResult  # noqa: E402
@@ -64,6 +65,7 @@ __all__ = [
     "expect",
     "expect_version",
     "replace",
+    "signing_name",
     "swap_backend",
     "tell",
     "warm",
@@ -131,6 +133,18 @@ def warm(dispatcher: Any) -> None:
         with dispatcher.lock:
             if service not in dispatcher.app_instances:
                 dispatcher.app_instances[service] = create_backend_app(service)  # type: ignore[arg-type]  # moto lists every name
+
+
+def signing_name(service: str) -> str:
+    """Name in the credential scope of the service that boto3 calls so.
+
+    Raises:
+        LookupError: boto3 knows no such service.
+    """
+    try:
+        return str(get_service_model(service).signing_name)
+    except UnknownServiceError:
+        raise LookupError(service) from None
 
 
 def replace(owner: object, name: str, value: object) -> None:

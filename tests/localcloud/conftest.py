@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
+import docker
 import pytest
 from botocore.config import Config
 
@@ -44,18 +51,27 @@ class Cloud:
         content: dict[str, Any] = json.loads((self.state / "server.json").read_text())
         return content
 
-    def cli(self, *arguments: str, check: bool = True, **extra_env: str) -> subprocess.CompletedProcess[str]:
-        command, *rest = arguments
+    @property
+    def root(self) -> Path:
+        return ROOT
+
+    def command(self, command: str, *arguments: str) -> list[str]:
         where = ["--name", self.name, "--block", str(self.block), "--state", str(self.state)]
-        return subprocess.run(
-            [sys.executable, "-m", "localcloud", command, *where, *rest],
+        return [sys.executable, "-m", "localcloud", command, *where, *arguments]
+
+    def cli(self, *arguments: str, check: bool = True, **extra_env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments),
             cwd=ROOT,
             env={**os.environ, **extra_env},
             capture_output=True,
             text=True,
-            timeout=120,
-            check=check,
+            timeout=180,
+            check=False,
         )
+        if check and done.returncode != 0:
+            pytest.fail(f"localcloud {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done
 
     def client(self, service: str, **overrides: Any) -> Any:
         """A boto3 client that never retries, so that every answer is seen."""
@@ -69,15 +85,50 @@ class Cloud:
         return client
 
 
+def free_block() -> int:
+    """A loopback block that no local cloud of this machine has."""
+    blocks = list(range(20, 100))
+    random.shuffle(blocks)
+    for block in blocks:
+        with socket.socket(socket.AF_UNIX) as claim, contextlib.suppress(OSError):
+            claim.bind(f"\0localcloud/block/{block}")
+            return block
+    pytest.fail("no free block from 20 to 99")
+
+
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[Cloud]:
+def new_cloud() -> Iterator[Callable[[], Cloud]]:
+    """Makes local clouds that are not started yet."""
+    made: list[Path] = []
+
+    def make() -> Cloud:
+        directory = Path(tempfile.mkdtemp(prefix="localcloud-test-"))
+        directory.chmod(0o755)  # PostgreSQL's user goes in
+        made.append(directory)
+        return Cloud(f"t-{uuid.uuid4().hex[:8]}", free_block(), directory / "cloud")
+
+    yield make
+    for directory in made:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cloud(new_cloud: Callable[[], Cloud]) -> Iterator[Cloud]:
     """An empty local cloud that runs for the whole test run."""
-    state = Path(tempfile.mkdtemp(prefix="localcloud-test-"))
-    block = 20 + os.getpid() % 40
-    instance = Cloud(f"t-{os.getpid()}", block, state)
-    started = instance.cli("up", "--no-platform", check=False)
-    if started.returncode != 0:
-        pytest.fail(f"the local cloud did not start: {started.stderr}")
+    instance = new_cloud()
+    instance.cli("up", "--no-platform")
     yield instance
     instance.cli("down")
-    shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def empty_image() -> Iterator[str]:
+    """An image with nothing in it, to make containers that are never started."""
+    client = docker.from_env()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("nothing"))
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    client.api.import_image_from_data(archive.getvalue(), repository=name)
+    yield name
+    client.images.remove(name, force=True)
