@@ -38,7 +38,8 @@ def send_probes(platform: Platform, service: str, count: int) -> ProbeReport:
     Safe to repeat: sends as many again; they only read.
     """
     checks = platform.environment.services[service].smoke
-    paths = list(islice(cycle(check.path for check in checks), count))
+    # Each path twice in a row, so that both listeners, and with them both sides, are asked for the same.
+    paths = [path for path in islice(cycle(check.path for check in checks), count) for _ in range(2)][:count]
     with (
         web_client(platform.url) as users,
         web_client(platform.test_url) as testers,

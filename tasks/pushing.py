@@ -43,7 +43,8 @@ def push_image(platform: Platform, service: str, image_id: str, version: str) ->
     repository = platform.service(service).repository
     where = f"pushing {repository}:{version}"
     if there := find_image(repository, version):
-        _refuse_other_content(repository, version, image_id, where)
+        if there["imageDigest"] != image_id:  # an engine with the containerd store names images by manifest
+            _refuse_other_content(repository, version, image_id, where)
         _log.info("%s: the registry has it already", where)
         return Image(service, repository, there["imageDigest"], version)
     uri = repository_uri(platform, repository)

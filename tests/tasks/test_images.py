@@ -129,6 +129,13 @@ def test_the_same_content_is_not_pushed_again(platform: Platform, docker: Engine
     assert docker.pushed == []
 
 
+def test_an_engine_that_names_images_by_their_manifest_pushes_once_too(
+    platform: Platform, docker: Engine
+) -> None:
+    first = push_image.fn(platform, "web", "sha256:config", "2.0")
+    assert push_image.fn(platform, "web", first.digest, "2.0") == first
+
+
 def test_other_content_under_the_same_version_is_refused(platform: Platform, docker: Engine) -> None:
     push_image.fn(platform, "web", "sha256:config", "2.0")
     with pytest.raises(Refused, match="exists with other content: sha256:config, not sha256:other"):

@@ -145,6 +145,14 @@ def test_half_of_the_probes_go_through_each_listener(site: Site, behind: Platfor
     assert (report.sent, report.failed, len(site.asked)) == (10, 5, 5)
 
 
+def test_both_listeners_are_asked_for_the_same_paths(site: Site, behind: Platform) -> None:
+    nobody = "http://127.0.0.1:1"
+    for users, testers in ((behind.url, nobody), (nobody, behind.url)):
+        site.asked.clear()
+        send_probes.fn(replace(behind, url=users, test_url=testers), "backend", 8)
+        assert sorted(site.asked) == ["/api/verifications"] * 2 + ["/api/version"] * 2
+
+
 def test_probes_that_are_answered_by_an_error_of_the_server_have_failed(site: Site, behind: Platform) -> None:
     site.pages["/"] = (500, "broken")
     assert send_probes.fn(behind, "web", 6).failed == 6
