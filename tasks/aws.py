@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
 
-__all__ = ["client", "error_code", "translated", "world"]
+__all__ = ["client", "error_code", "forget_clients", "translated", "world"]
 
 ServiceName = Literal["cloudwatch", "dynamodb", "ecr", "ecs", "elbv2", "logs", "secretsmanager", "ssm"]
 
@@ -75,3 +75,8 @@ def _client(service_name: ServiceName, _pid: int, _world: tuple[str, ...]) -> An
     # boto3 itself reads only AWS_DEFAULT_REGION; ECS and the other SDKs set AWS_REGION.
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return boto3.session.Session(region_name=region).client(service_name, config=config)
+
+
+def forget_clients() -> None:
+    """Make the next call create its client anew, for instance after a change of credentials files."""
+    _client.cache_clear()

@@ -122,3 +122,9 @@ def test_clients_have_time_outs_and_adaptive_retries() -> None:
     config: Any = aws.client("ecs").meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 30)
     assert config.retries == {"mode": "adaptive", "total_max_attempts": 5}
+
+
+def test_clients_can_be_forgotten() -> None:
+    first = aws.client("logs")
+    aws.forget_clients()
+    assert aws.client("logs") is not first
