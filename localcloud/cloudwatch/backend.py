@@ -7,6 +7,7 @@ a period; a period without data has no datapoint.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,16 @@ from localcloud.seams_compute import (
 
 _SHORT_PERIODS = {1, 5, 10, 20, 30}
 _MINUTE_S = 60
+
+
+class Frozen:
+    """Up to when there are metrics: `break metrics` stops them."""
+
+    def __init__(self) -> None:
+        self.at = math.inf
+
+
+FROZEN = Frozen()
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,7 @@ class Backend(CloudWatchBackend):
         if period_s not in _SHORT_PERIODS and (period_s < _MINUTE_S or period_s % _MINUTE_S):
             raise InvalidParameterValue("The parameter Period must be 1, 5, 10, 20, 30, or a multiple of 60.")
         first = start - start % period_s
+        end = min(end, FROZEN.at)
         found: dict[int, Distribution] = {}
         for at, values in self._values(metric, Query(metric.name, metric.dimensions, first, end, period_s)):
             found.setdefault(int(at - at % period_s), Distribution()).merge(values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 
 from localcloud.cloudwatch.alarms import Evaluator
-from localcloud.cloudwatch.backend import Backend
+from localcloud.cloudwatch.backend import FROZEN, Backend
 from localcloud.parts import Fault
 from localcloud.seams_compute import replace_cloudwatch
 from localcloud.state import Instance
@@ -16,10 +18,14 @@ class Part:
 
     name = "cloudwatch"
     services = frozenset({"monitoring"})
-    faults: Mapping[str, Fault] = {}
 
     def __init__(self) -> None:
         self._evaluator = Evaluator()
+
+    @property
+    def faults(self) -> Mapping[str, Fault]:
+        """`break metrics`: from now on no metric has new data."""
+        return {"metrics": _freeze}
 
     def install(self) -> None:
         """Requests to CloudWatch are served by our backend."""
@@ -34,7 +40,13 @@ class Part:
         self._evaluator.stop()
 
     def mend(self) -> None:
-        """Nothing lasts."""
+        """What happened meanwhile is seen too."""
+        FROZEN.at = math.inf
+
+
+def _freeze(_target: str) -> str:
+    FROZEN.at = time.time()
+    return "metrics: no metric has data from now on, until mended"
 
 
 PART = Part()

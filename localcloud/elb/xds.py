@@ -67,8 +67,16 @@ class Desired:
     routes: dict[str, Json] = field(default_factory=dict)
     clusters: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Json] = field(default_factory=dict)
-    used: dict[str, str] = field(default_factory=dict)
+
+
+def used_groups() -> dict[str, str]:
     """Target group ARN -> ARN of a load balancer that forwards to it."""
+    return {
+        arn: balancer.arn
+        for balancer in load_balancers()
+        for listener in listeners(balancer)
+        for arn in _targets_of(listener)
+    }
 
 
 def desired(files: Files) -> Desired:
@@ -78,13 +86,12 @@ def desired(files: Files) -> Desired:
         for listener in listeners(balancer):
             forwarding = Forwarding(_idle_timeout_s(balancer), {})
             for arn in _targets_of(listener):
-                result.used[arn] = balancer.arn
                 group = find_target_group(arn)
                 if group and str(group.attributes.get("stickiness.enabled")).lower() == "true":
                     forwarding.sessions[arn] = _session(group)
             result.routes[listener_id(listener)] = _route_table(listener, forwarding)
             result.listeners.append(_listener(balancer, listener, files))
-    for arn in result.used:
+    for arn in TARGETS.used:
         if group := find_target_group(arn):
             name = cluster_name(arn)
             result.clusters[name] = _cluster(name, group, files)

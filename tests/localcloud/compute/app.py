@@ -20,7 +20,7 @@ GIVEN = os.environ
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # head and body in one packet, or the second waits 40 ms for the first's acknowledgement
+    wbufsize = 1 << 16  # head and body in one packet: the second of two would wait 40 ms for an ACK
 
     def do_GET(self) -> None:
         asked = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}

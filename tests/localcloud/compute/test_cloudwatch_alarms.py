@@ -22,7 +22,7 @@ def alarm(world: Any, lb: Any, **changes: Any) -> str:
         "MetricName": "HTTPCode_ELB_5XX_Count",
         "Dimensions": lb.dimensions(),
         "Statistic": "Sum",
-        "Period": 10,
+        "Period": 5,
         "EvaluationPeriods": 1,
         "Threshold": 5.0,
         "ComparisonOperator": "GreaterThanThreshold",
