@@ -241,7 +241,8 @@ def _template(instance: Instance) -> Path:
             "--auth=trust",
         )
         half_done = template.with_name(f"{template.name}.{os.getpid()}")
-        copy(work / "data", half_done)
+        template.parent.mkdir(parents=True, exist_ok=True)
+        _copy(work / "data", half_done)
         try:
             half_done.rename(template)
         except OSError:  # another instance was faster
@@ -259,4 +260,8 @@ def _own(directory: Path) -> None:
 def copy(source: Path, target: Path) -> None:
     """`target` has the files of `source`, of the same owner; its directory is made if missing."""
     _own(target.parent)
+    _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", "--reflink=auto", source, target], check=True)

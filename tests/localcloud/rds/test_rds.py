@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+
+from localcloud.reaper import databases_elsewhere
 
 if TYPE_CHECKING:
     from tests.localcloud.conftest import Cloud
@@ -245,3 +248,17 @@ def until(check: Any) -> None:
     while not check() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert check()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_a_state_directory_that_postgresql_s_user_cannot_enter_is_no_obstacle(new_cloud: Any) -> None:
+    hidden: Cloud = new_cloud()
+    hidden.state.parent.chmod(0o700)
+    hidden.cli("up", "--no-platform")
+    try:
+        name = create(hidden.client("rds"))
+        connect(hidden.client("rds"), name).close()
+        assert databases_elsewhere(hidden.name).exists()
+    finally:
+        hidden.cli("down")
+    assert not databases_elsewhere(hidden.name).exists()
