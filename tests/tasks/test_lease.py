@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from moto_platform import with_policy
@@ -30,7 +31,7 @@ def test_a_free_lock_is_taken_at_once(ledger: Platform) -> None:
 
 def test_a_second_holder_is_refused_and_told_about_the_first(ledger: Platform) -> None:
     take(ledger)
-    with pytest.raises(LockHeld, match=r"release of ana of ana holds the lock since .* ends in (9|10) s"):
+    with pytest.raises(LockHeld, match=r"release of ana of ana holds the lock since .* ends in \d+ s"):
         take(ledger, "bruno")
     assert lock_status.fn(ledger).owner == "ana"
 
@@ -72,12 +73,13 @@ def test_a_stale_holder_does_not_release_the_lock_of_the_next(brief: Platform) -
     assert lock_status.fn(brief).owner == "bruno"
 
 
-def test_renewing_keeps_others_out(brief: Platform) -> None:
-    lease = take(brief)
-    for _ in range(4):
-        time.sleep(0.1)
-        renew(lease)
-    assert lock_status.fn(brief).held
+def test_renewing_starts_the_lease_anew(ledger: Platform) -> None:
+    lease = take(ledger)
+    time.sleep(0.2)
+    before = lock_status.fn(ledger)
+    renew(lease)
+    assert lock_status.fn(ledger).seconds_left > before.seconds_left
+    assert lock_status.fn(ledger).token == lease.token
 
 
 def test_a_stale_holder_cannot_renew(brief: Platform) -> None:
@@ -91,14 +93,14 @@ def test_a_lease_that_ended_unnoticed_may_still_be_renewed_by_its_holder(brief: 
     lease = take(brief)
     time.sleep(0.35)
     assert not lock_status.fn(brief).held
-    renew(lease)
+    renew(replace(lease, lease_s=60))
     assert lock_status.fn(brief).held
 
 
 def test_holding_renews_for_longer_than_the_lease_and_then_gives_back(ledger: Platform) -> None:
-    brief = with_policy(ledger, lease_s=1.0)
+    brief = with_policy(ledger, lease_s=2.5)
     with holding(take(brief)) as held:
-        time.sleep(1.5)
+        time.sleep(3)
         held.check()
         assert lock_status.fn(brief).held
     assert not lock_status.fn(brief).held
@@ -128,21 +130,21 @@ def test_a_holder_that_lost_its_lease_is_told_at_its_next_check(brief: Platform)
 
 
 def test_a_holder_that_cannot_renew_is_told_when_its_lease_has_ended(
-    brief: Platform, monkeypatch: pytest.MonkeyPatch
+    ledger: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_cloud(_lease: Lease) -> None:
         raise CloudUnavailable("x", "throttled")
 
     monkeypatch.setattr(lease_module, "renew", no_cloud)
-    with holding(take(brief)) as held:
+    with holding(take(with_policy(ledger, lease_s=1.5))) as held:
         held.check()
-        time.sleep(0.4)
+        time.sleep(1.6)
         with pytest.raises(LeaseLost, match="could not be renewed in time"):
             held.check()
 
 
 def test_one_missed_heartbeat_is_made_up_for(ledger: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    brief = with_policy(ledger, lease_s=1.5)
+    brief = with_policy(ledger, lease_s=2.5)
     beats: list[str] = []
 
     def hiccup(lease: Lease) -> None:
@@ -153,6 +155,6 @@ def test_one_missed_heartbeat_is_made_up_for(ledger: Platform, monkeypatch: pyte
 
     monkeypatch.setattr(lease_module, "renew", hiccup)
     with holding(take(brief)) as held:
-        time.sleep(1.8)
+        time.sleep(2.8)
         held.check()
     assert beats[:2] == ["missed", "made"]
