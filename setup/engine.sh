@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=setup/say.sh
 . setup/say.sh
-PATH=$PATH:/usr/sbin:/sbin
+PATH=$PATH:${SBIN-/usr/sbin:/sbin}
 
 pid_file=$PWD/.local/engine.pid     # written by dockerd itself
 owner_file=$PWD/.local/engine.owner # "<dockerd|systemd> <pid of the engine.sh that started it, or kept>"

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=setup/say.sh
 . setup/say.sh
-PATH=$PATH:/usr/sbin:/sbin # where a plain user's PATH does not look for dockerd
+PATH=$PATH:${SBIN-/usr/sbin:/sbin} # where a plain user's PATH does not look for dockerd
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 log=.local/logs/apt.log
@@ -78,10 +78,15 @@ install_missing() {
     fi
     apt_get install --no-install-recommends "${missing[@]}"
     for service in postgresql redis-server; do
-        case " ${missing[*]} " in
-        *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >>"$log" 2>&1 || true ;; # no systemd: nothing to disable
-        esac
+        case " ${missing[*]} " in *" $service "*) disable "$service" >>"$log" 2>&1 ;; esac
     done
+}
+
+# Neither now nor at the next boot; the first two also where systemd is not installed (yet).
+disable() {
+    "${as_root[@]}" update-rc.d "$1" disable || true
+    "${as_root[@]}" deb-systemd-helper disable "$1.service" || true
+    "${as_root[@]}" systemctl disable --now "$1" || true
 }
 
 find_missing

@@ -46,10 +46,10 @@ class Machine:
     def start(self, script: str, *arguments: str, **env: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(self.home / "setup" / script), *arguments],
-            # sbin, which the scripts add, comes last: what a case lacks must not be in this machine's sbin
             env={
                 "PATH": str(self.path),
                 "HOME": str(self.home),
+                "SBIN": "",  # nothing of this machine may be found, nor run
                 "POLICY_RC_D": str(self.home / "policy"),
                 **env,
             },
@@ -79,6 +79,7 @@ def machine(tmp_path: Path) -> Machine:
         made.has(name)
     made.has("apt-get")
     made.has("apt-cache")
-    made.has("systemctl")
+    for name in ("systemctl", "update-rc.d", "deb-systemd-helper"):
+        made.has(name)
     made.has("id", 'if [ "$1" = -gn ]; then echo root; else echo 0; fi')
     return made

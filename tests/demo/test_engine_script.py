@@ -149,6 +149,13 @@ def test_an_engine_that_never_answers_is_stopped_at_the_time_limit(without_engin
     assert not list((without_engine.home / ".local").glob("engine.*"))
 
 
+def test_a_machine_without_docker_is_told_so(without_engine: Machine) -> None:
+    without_engine.lacks("dockerd")
+    code, _, err = run(without_engine, "true")
+    assert code == 2
+    assert "error: engine: no Docker engine answers and there is no dockerd; nothing was changed" in err
+
+
 def test_another_engine_that_was_asked_for_is_not_replaced_by_ours(without_engine: Machine) -> None:
     code, _, err = run(without_engine, "true", DOCKER_HOST="tcp://127.0.0.1:1")
     assert code == 2
