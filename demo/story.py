@@ -23,6 +23,7 @@ from tasks.ledger import list_releases
 
 RUN_S = 240.0
 FIRST, GOOD, BAD, NEVER = "1.0.0", "1.1.0", "1.2.0", "1.3.0"
+PATHS = ("/api/verifications", "/", "/version.json")
 FAULTS = {BAD: "errors:0.5,after=40@production", NEVER: "never_ready@production"}
 """Both versions are sound in staging, or they would never come to production."""
 
@@ -77,7 +78,7 @@ class Demo:
         return report
 
     def _told(self, name: str, version: str) -> Story:
-        urls = (f"{self.endpoints['production']}/api/verifications", f"{self.endpoints['production']}/")
+        urls = tuple(self.endpoints["production"] + path for path in PATHS)
         with self._timed(f"{name} release"):
             with steady_load(urls, self.folder, name.replace(" ", "_")) as traffic:
                 run = self._release(version)

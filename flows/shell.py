@@ -141,5 +141,9 @@ def _show(seen: EnvironmentStatus) -> None:
             healthy = f"{side.healthy} of {side.desired}"
             table.add_row(service.name, colour, f"{side.weight_pct} %", side.version or "-", healthy)
     Console().print(table)
+    release = f"{seen.under_way.version} ({seen.under_way.release_id})" if seen.under_way else "none"
+    lock = (
+        f"{seen.lock.owner}, {seen.lock.seconds_left:.0f} s left unless renewed" if seen.lock.held else "free"
+    )
     good = ", ".join(f"{name} {version}" for name, version in seen.last_good.items()) or "none"
-    typer.echo(f"release under way: {seen.under_way or 'none'}\nlock: {seen.lock}\nlast good: {good}")
+    typer.echo(f"release under way: {release}\nlock: {lock}\nlast good: {good}")

@@ -156,5 +156,6 @@ def seed_services(clients: Clients, plan: Plan, environment: str, placed: tuple[
                     "assignPublicIp": "DISABLED",
                 }
             },
+            healthCheckGracePeriodSeconds=plan.health_check.grace_s,
             deploymentConfiguration={"minimumHealthyPercent": 100, "maximumPercent": 200},
         )

@@ -30,6 +30,7 @@ class HealthCheck:
     timeout_s: int
     healthy_threshold: int
     unhealthy_threshold: int
+    grace_s: int
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from decisions.errors import NotFound
 from decisions.release import Release, ServiceSeen, State
 from flows import shell
 from flows.delivery import Order, deliver
+from tasks.lease import LockStatus
 from tasks.status import EnvironmentStatus
 from tasks.topology import Platform
 
@@ -111,7 +112,7 @@ def test_status_tells_people_and_machines_the_same(
     services = tuple(
         ServiceSeen(name, here.sides[name, "blue"], here.sides[name, "green"]) for name in ("backend", "web")
     )
-    seen = EnvironmentStatus("production", "http://x", services, "", "free", {"web": "1"})
+    seen = EnvironmentStatus("production", "http://x", services, None, LockStatus(held=False), {"web": "1"})
     monkeypatch.setattr(shell.read_status, "fn", lambda platform: seen)
     assert call(monkeypatch, "status") == 0
     assert "last good: web 1" in capsys.readouterr().out

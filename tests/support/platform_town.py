@@ -100,7 +100,7 @@ class Town:
 
         with self.inside():
             platform = find_platform.fn("production")
-            return {name: dict(read_weights.fn(platform, name)) for name in platform.services}
+            return {name: {**read_weights.fn(platform, name)} for name in platform.services}
 
     def ledger(self, task: str, *arguments: Any) -> Any:
         """What a reading task of the ledger says about production."""
