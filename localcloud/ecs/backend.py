@@ -10,12 +10,14 @@ from typing import Any
 from localcloud.ecs import services
 from localcloud.ecs.halt import halt
 from localcloud.ecs.scheduler import Scheduler
+from localcloud.elb.targets import TARGETS
 from localcloud.seams_compute import (
     EC2ContainerServiceBackend,
     InvalidParameterException,
     Service,
     ServiceNotFoundException,
     TaskDefinition,
+    find_target_group,
 )
 
 SCHEDULER = Scheduler()
@@ -157,6 +159,7 @@ def keep(service: Any, given: dict[str, Any]) -> None:
     try:
         _refuse_what_is_not_emulated(service, given)
         _check_containers(service)
+        _check_target_groups(service)
     except InvalidParameterException:
         del service._backend.services[f"{service.cluster_name}:{service.name}"]  # noqa: SLF001
         raise
@@ -189,6 +192,20 @@ def _check_containers(service: Any) -> None:
         if (name, port) not in known:
             text = f"The container {name} does not exist in the task definition"
             raise InvalidParameterException(f"{text}, or has no container port {port}.")
+
+
+def _check_target_groups(service: Any) -> None:
+    """A service joins only target groups of addresses that a load balancer forwards to (CreateService)."""
+    for arn in [each["targetGroupArn"] for each in service.load_balancers if each.get("targetGroupArn")]:
+        group = find_target_group(arn)
+        if group is None:
+            raise InvalidParameterException(f"The specified target group does not exist: {arn}")
+        if group.target_type != "ip":
+            text = f"The provided target group {arn} has target type {group.target_type}"
+            raise InvalidParameterException(f"{text}, which is incompatible with the awsvpc network mode.")
+        if arn not in TARGETS.used:
+            text = f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            raise InvalidParameterException(text)
 
 
 def _family(task: Any) -> str:

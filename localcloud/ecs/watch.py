@@ -94,5 +94,5 @@ class Events:
                 for _ in self._stream:
                     self._wake()
             except (DockerException, OSError) as error:
-                log.warning("Docker's events ended (%s), listening again", error)
+                log.debug("Docker's events ended (%s), listening again", error)  # each quiet minute
             self._instance.stopping.wait(_RETRY_S)

@@ -45,6 +45,8 @@ class Backend(ELBv2Backend):
 
     def create_load_balancer(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """It has an address of its own on loopback, which is its DNS name."""
+        if kwargs.get("loadbalancer_type") not in {None, "application"}:
+            raise ELBClientError("NotImplemented", "Only application load balancers are emulated here.")
         if any(balancer.name == name for balancer in self.load_balancers.values()):
             raise ELBClientError(
                 "DuplicateLoadBalancerName", "A load balancer with the specified name already exists."
@@ -185,7 +187,8 @@ class Backend(ELBv2Backend):
 
     def _check_address(self, group: TargetGroup, target: dict[str, Any]) -> None:
         if group.target_type != "ip":
-            return
+            text = f"Targets of type {group.target_type} are not emulated here, only ip."
+            raise ELBClientError("NotImplemented", text)
         try:
             ipaddress.ip_address(target["Id"])
         except ValueError:

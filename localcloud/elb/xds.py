@@ -171,6 +171,7 @@ def _http(balancer: LoadBalancer, listener: Listener, files: Files) -> Json:
             },
         ],
         "use_remote_address": True,
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         "generate_request_id": False,
         "server_name": "awselb/2.0",
         "server_header_transformation": "APPEND_IF_ABSENT",
