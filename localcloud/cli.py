@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, **({"help": summary} if summary else {}))
+    command = commands.add_parser(name, help=summary) if summary else commands.add_parser(name)
     command.add_argument("--name", default="local", type=_name, help="name of the instance (local)")
     command.add_argument("--block", default=10, type=_block, help="it listens on 127.<block>.x.y (10)")
     command.add_argument("--state", default=DEFAULT_STATE, type=Path, help=f"its directory ({DEFAULT_STATE})")

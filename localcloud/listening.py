@@ -6,6 +6,7 @@ import errno
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from localcloud.errors import LocalCloudError
 from localcloud.seams import MotoRequestHandler
 
 BACKLOG = 512
+STOP_NOTICED_S = 0.1
 LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -60,7 +62,8 @@ def serve_wsgi(listening: socket.socket, application: Any) -> BaseWSGIServer:
         address, port, application, threaded=True, request_handler=QuietHandler, fd=listening.fileno()
     )
     listening.close()
-    threading.Thread(target=server.serve_forever, name=f"api-{address}", daemon=True).start()
+    loop = partial(server.serve_forever, poll_interval=STOP_NOTICED_S)
+    threading.Thread(target=loop, name=f"api-{address}", daemon=True).start()
     return server
 
 
