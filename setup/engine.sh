@@ -105,11 +105,12 @@ release_engine() {
 }
 
 # CMD runs in a process group of its own, to which Ctrl-C and TERM go on as INT: every program here
-# cleans up on INT, while pytest would die of TERM without tearing down.
+# cleans up on INT, while pytest would die of TERM without tearing down. INT is set back to its default for
+# CMD: where this script runs as somebody's background job, INT is ignored, and ignoring is inherited.
 run_command() {
     local child status=0
     set -m
-    "$@" </dev/null &
+    env --default-signal=INT "$@" </dev/null &
     child=$!
     set +m
     trap 'kill -INT -- "-$child" 2>/dev/null || true' INT TERM HUP

@@ -43,9 +43,12 @@ class Machine:
     def lacks(self, name: str) -> None:
         (self.path / name).unlink()
 
-    def start(self, script: str, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    def start(
+        self, script: str, *arguments: str, signals: str = "default", **env: str
+    ) -> subprocess.Popen[str]:
+        """`signals`: whether SIGINT is at its `default`, or to `ignore` as in a background job."""
         return subprocess.Popen(
-            [str(self.home / "setup" / script), *arguments],
+            ["env", f"--{signals}-signal=INT", str(self.home / "setup" / script), *arguments],
             env={
                 "PATH": str(self.path),
                 "HOME": str(self.home),

@@ -79,14 +79,16 @@ def test_the_exit_code_of_the_command_survives_the_stop(without_engine: Machine)
     assert not answers(without_engine)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "signals"),
+    [(signal.SIGINT, "default"), (signal.SIGTERM, "default"), (signal.SIGTERM, "ignore")],
+)
 def test_an_interrupted_command_gets_int_and_the_engine_stops(
-    without_engine: Machine, number: signal.Signals
+    without_engine: Machine, number: signal.Signals, signals: str
 ) -> None:
     here = without_engine.home
     tidies = f"trap 'touch {here}/tidied; exit 130' INT; touch {here}/began; while :; do sleep 0.05; done"
-    # as a shell in the foreground starts it: with SIGINT not ignored
-    interrupted = without_engine.start("engine.sh", "bash", "-c", tidies, SYSTEMD="/nowhere")
+    interrupted = without_engine.start("engine.sh", "bash", "-c", tidies, signals=signals, SYSTEMD="/nowhere")
     assert eventually((here / "began").exists)
     os.kill(interrupted.pid, number)
     out, err = interrupted.communicate(timeout=30)
