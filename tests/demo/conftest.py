@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOLS = [
-    "bash", "sh", "env", "cat", "dirname", "basename", "date", "seq", "sleep", "mkdir", "rm", "touch",
+    "bash", "sh", "env", "cat", "dirname", "basename", "date", "seq", "sleep", "mkdir", "rm", "touch", "true",
     "grep", "tail", "tee", "chmod", "timeout", "setsid", "sha256sum", "wc", "kill",
 ]  # fmt: skip
 INSTALLED = ["dockerd", "docker", "initdb", "redis-server", "mmdebstrap", "apparmor_parser"]
