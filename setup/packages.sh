@@ -82,10 +82,9 @@ install_missing() {
     done
 }
 
-# Neither now nor at the next boot; the first two also where systemd is not installed (yet).
+# Neither now nor at the next boot; the first also where there is no systemd.
 disable() {
     "${as_root[@]}" update-rc.d "$1" disable || true
-    "${as_root[@]}" deb-systemd-helper disable "$1.service" || true
     "${as_root[@]}" systemctl disable --now "$1" || true
 }
 

@@ -82,7 +82,7 @@ def machine(tmp_path: Path) -> Machine:
         made.has(name)
     made.has("apt-get")
     made.has("apt-cache")
-    for name in ("systemctl", "update-rc.d", "deb-systemd-helper"):
+    for name in ("systemctl", "update-rc.d"):
         made.has(name)
     made.has("id", 'if [ "$1" = -gn ]; then echo root; else echo 0; fi')
     return made
