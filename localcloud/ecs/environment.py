@@ -88,7 +88,6 @@ def options(task: Task, container: TaskContainer, instance: Instance) -> dict[st
         "init": bool(linux.get("initProcessEnabled")),
         "mem_limit": f"{int(memory_mib)}m" if memory_mib else None,
         "memswap_limit": f"{int(memory_mib)}m" if memory_mib else None,
-        "cpu_shares": int(defined.get("cpu") or task.defined.cpu or 0) or None,
         "ulimits": [_ulimit(each) for each in defined.get("ulimits") or []],
         "healthcheck": _healthcheck(defined.get("healthCheck")),
         "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOG_LIMITS),
