@@ -98,6 +98,8 @@ __all__ = [
 ]
 
 Rule = FakeListenerRule | FakeRule
+MOST_LOG_EVENTS = 20_000
+"""A container's log stream keeps at most so many events; the older half goes when there are more."""
 MOTO_ERRORS: tuple[type[Exception], type[Exception]] = (ServiceException, HTTPException)
 """What moto's backends raise for errors that AWS would answer: some services have the old kind still."""
 
@@ -270,5 +272,9 @@ class LogStream:
     def put(self, events: list[dict[str, Any]]) -> None:
         """The events (timestamp in ms, message) are in it; dropped when it was deleted."""
         backend = logs_backends[self.account][self.region]
-        if self.group in backend.groups and self.name in backend.groups[self.group].streams:
-            backend.put_log_events(self.group, self.name, events)
+        if self.group not in backend.groups or self.name not in backend.groups[self.group].streams:
+            return
+        backend.put_log_events(self.group, self.name, events)
+        kept = backend.groups[self.group].streams[self.name].events
+        if len(kept) > MOST_LOG_EVENTS:
+            del kept[: MOST_LOG_EVENTS // 2]

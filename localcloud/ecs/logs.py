@@ -60,20 +60,22 @@ class Follower:
 
     def _copy(self) -> None:
         try:
-            for event in _events(self._container):
+            for events in _batches(self._container):
                 with LOCK:
-                    self._stream.put([event])
+                    self._stream.put(events)
         except (APIError, NotFound, OSError) as error:
             log.warning("logs of %s ended early: %s", self._container.name, error)
 
 
-def _events(container: Container) -> Iterator[dict[str, Any]]:
+def _batches(container: Container) -> Iterator[list[dict[str, Any]]]:
+    """Log events as they come, at least one at a time."""
     rest = b""
     for chunk in container.logs(stream=True, follow=True, timestamps=True):
         *lines, rest = (rest + chunk).split(b"\n")
-        yield from map(_event, lines)
+        if lines:
+            yield [_event(line) for line in lines]
     if rest:
-        yield _event(rest)
+        yield [_event(rest)]
 
 
 def _event(line: bytes) -> dict[str, Any]:
