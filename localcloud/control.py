@@ -25,22 +25,31 @@ def up(instance: Instance, *, platform: bool) -> str:
     Raises:
         LocalCloudError: it could not be started; nothing is left behind.
     """
-    seeding = _Seeding(instance) if platform else None
-    if not _runs(instance):
-        launch = Launch.of(instance)
-        if seeding:
-            seeding.prepare()  # takes about as long as the server's start, on another core
-        launch.await_ready()
-    instance = running(instance)
-    endpoints = json.loads((instance.state_dir / "endpoints.json").read_text())
-    if seeding and not endpoints["environments"]:
-        endpoints["environments"] = seeding.run()
-        write_json(instance.state_dir / "endpoints.json", endpoints)
+    instance.state_dir.mkdir(parents=True, exist_ok=True)
+    with locking.one_at_a_time(instance.state_dir / locking.UP_FILE):
+        endpoints = _up(instance, _Seeding(instance) if platform else None)
     lines = [f"local cloud {instance.name} is up", f"  aws        {endpoints['aws']}"]
     lines.append(f"  registry   {endpoints['registry']}")
     for name, urls in endpoints["environments"].items():
         lines.append(f"  {name:<10} {urls['url']}   test {urls['test_url']}")
     return "\n".join(lines)
+
+
+def _up(instance: Instance, seeding: _Seeding | None) -> dict[str, Any]:
+    if not _runs(instance):
+        launch = Launch.of(instance)
+        try:
+            if seeding:
+                seeding.prepare()  # takes about as long as the server's start, on another core
+            launch.await_ready()
+        except BaseException:  # it failed, or whoever asked for it has interrupted the start
+            launch.abandon()
+            raise
+    endpoints: dict[str, Any] = json.loads((instance.state_dir / "endpoints.json").read_text())
+    if seeding and not endpoints["environments"]:
+        endpoints["environments"] = seeding.run()
+        write_json(instance.state_dir / "endpoints.json", endpoints)
+    return endpoints
 
 
 class _Seeding:
@@ -79,7 +88,8 @@ def _runs(instance: Instance) -> bool:
     """Whether it serves. Waits for one that is starting or being swept."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while locking.is_held(instance.state_dir):
-        if (instance.state_dir / "server.json").exists() and _answers(running(instance)):
+        known = _known(instance)
+        if known and _answers(_as_it_runs(instance, known)):
             return True
         if time.monotonic() > deadline:
             raise LocalCloudError(
@@ -98,23 +108,35 @@ def running(instance: Instance) -> Instance:
     Raises:
         LocalCloudError: it does not run, or it runs under another name.
     """
-    try:
-        seen = json.loads((instance.state_dir / "server.json").read_text())
-    except FileNotFoundError:
+    known = _known(instance)
+    if known is None:
         raise LocalCloudError(
             f"local cloud {instance.name}",
             f"does not run ({instance.state_dir} has no server.json)",
             "nothing was changed",
             "python -m localcloud up",
-        ) from None
-    if seen["name"] != instance.name:
+        )
+    return _as_it_runs(instance, known)
+
+
+def _as_it_runs(instance: Instance, known: dict[str, Any]) -> Instance:
+    return Instance(known["name"], known["block"], instance.state_dir, known["gateway"])
+
+
+def _known(instance: Instance) -> dict[str, Any] | None:
+    """What the server wrote about itself; None before it serves and after it was swept."""
+    try:
+        known: dict[str, Any] = json.loads((instance.state_dir / "server.json").read_text())
+    except FileNotFoundError:
+        return None
+    if known["name"] != instance.name:
         raise LocalCloudError(
             str(instance.state_dir),
-            f"belongs to the running instance {seen['name']}, not to {instance.name}",
+            f"belongs to the running instance {known['name']}, not to {instance.name}",
             "nothing was changed",
-            f"give --name {seen['name']}, or another --state",
+            f"give --name {known['name']}, or another --state",
         )
-    return Instance(seen["name"], seen["block"], instance.state_dir, seen["gateway"])
+    return known
 
 
 def environment(instance: Instance) -> dict[str, str]:
@@ -134,9 +156,9 @@ def down(instance: Instance) -> str:
         reaper.sweep(instance.state_dir, instance.name)
         return f"local cloud {instance.name} is down"
     for how in (signal.SIGTERM, signal.SIGKILL):
-        _signal_server(instance, how)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while time.monotonic() < deadline:
+            _signal_server(instance, how)  # again and again: one that is still starting cannot be asked yet
             if not locking.is_held(instance.state_dir):
                 return f"local cloud {instance.name} is down"
             time.sleep(0.05)
@@ -149,11 +171,10 @@ def down(instance: Instance) -> str:
 
 
 def _signal_server(instance: Instance, how: signal.Signals) -> None:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        running(instance)
-        seen = json.loads((instance.state_dir / "server.json").read_text())
-        if reaper.Child(seen["pid"], seen["started"]).lives():
-            os.kill(seen["pid"], how)
+    if known := _known(instance):
+        with suppress(ProcessLookupError):
+            if reaper.Child(known["pid"], known["started"]).lives():
+                os.kill(known["pid"], how)
 
 
 def break_(instance: Instance, what: str, target: str) -> str:

@@ -47,26 +47,18 @@ class Launch:
         """It serves.
 
         Raises:
-            LocalCloudError: it could not start, in its own words; nothing is left behind.
+            LocalCloudError: it could not start, in its own words. Then, and when interrupted: abandon it.
         """
-        try:
-            with os.fdopen(self.answer) as pipe:
-                told: dict[str, Any] = json.loads(pipe.readline() or "{}")
-        except BaseException:  # whoever interrupts the start does not want it
-            self.abandon()
-            raise
+        with os.fdopen(self.answer) as pipe:
+            told: dict[str, Any] = json.loads(pipe.readline() or "{}")
         if not told.get("ok"):
             self.process.wait()
-            self._await_sweep()
             raise Told(told.get("error") or self._epitaph())
 
     def abandon(self) -> None:
         """It has ended and nothing is left of it."""
         self.process.terminate()
         self.process.wait()
-        self._await_sweep()
-
-    def _await_sweep(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while locking.is_held(self.instance.state_dir) and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.errors import LocalCloudError
 
 LOCK_FILE = "lock"
+UP_FILE = "up"
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,14 @@ def is_held(state_dir: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Only one process is inside; the others wait."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _claim(kind: str, value: str) -> socket.socket:

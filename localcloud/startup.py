@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT = {locking.LOCK_FILE, "server.log"}
+KEPT = {locking.LOCK_FILE, locking.UP_FILE, "server.log"}
 
 
 @dataclass

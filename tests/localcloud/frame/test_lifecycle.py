@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-from localcloud import reaper
+from localcloud import locking, reaper
 
 if TYPE_CHECKING:
     from tests.localcloud.conftest import Cloud
@@ -153,6 +153,31 @@ def test_up_twice_is_the_same_server(own: Cloud) -> None:
     first = own.server
     own.cli("up", "--no-platform")
     assert own.server == first
+
+
+def test_down_stops_one_that_is_still_starting(own: Cloud) -> None:
+    starting = subprocess.Popen(own.command("up", "--no-platform"), cwd=own.root, stderr=subprocess.DEVNULL)
+    assert eventually(lambda: locking.is_held(own.state))
+    own.cli("down")
+    starting.wait(60)
+    assert nothing_is_left(own, children(own))
+
+
+def test_two_ups_at_once_end_with_one_server_and_one_platform(own: Cloud) -> None:
+    both = [subprocess.Popen(own.command("up"), cwd=own.root, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [up.wait(120) for up in both] == [0, 0]
+    assert set(own.endpoints["environments"]) == {"staging", "production"}
+    groups = own.client("elbv2").describe_target_groups()["TargetGroups"]
+    assert len(groups) == 8
+
+
+def test_a_state_directory_of_an_instance_with_another_name_is_refused(own: Cloud) -> None:
+    own.cli("up", "--no-platform")
+    name, own.name = own.name, "someone-else"
+    said = own.cli("down", check=False)
+    own.name = name
+    assert said.returncode == 1
+    assert f"belongs to the running instance {name}, not to someone-else" in said.stderr
 
 
 def test_down_of_what_never_ran_is_no_error(own: Cloud) -> None:
