@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -48,34 +49,40 @@ class Follower:
 
     def __init__(self, container: Container, stream: LogStream) -> None:
         self._container, self._stream = container, stream
+        self._pending: deque[dict[str, Any]] = deque()
         self._thread = threading.Thread(target=self._copy, name="ecs-logs", daemon=True)
 
     def start(self) -> None:
         """Being copied."""
         self._thread.start()
 
+    def flush(self) -> None:
+        """What was read so far is in the stream. Called a few times a second: LOCK is not for every line."""
+        events = [self._pending.popleft() for _ in range(len(self._pending))]
+        if events:
+            with LOCK:
+                self._stream.put(events)
+
     def finish(self) -> None:
         """All that an ended container wrote is in the stream."""
         self._thread.join(_ALL_READ_WITHIN_S)
+        self.flush()
 
     def _copy(self) -> None:
         try:
-            for events in _batches(self._container):
-                with LOCK:
-                    self._stream.put(events)
+            for event in _events(self._container):
+                self._pending.append(event)
         except (APIError, NotFound, OSError) as error:
             log.warning("logs of %s ended early: %s", self._container.name, error)
 
 
-def _batches(container: Container) -> Iterator[list[dict[str, Any]]]:
-    """Log events as they come, at least one at a time."""
+def _events(container: Container) -> Iterator[dict[str, Any]]:
     rest = b""
     for chunk in container.logs(stream=True, follow=True, timestamps=True):
         *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
-            yield [_event(line) for line in lines]
+        yield from map(_event, lines)
     if rest:
-        yield [_event(rest)]
+        yield _event(rest)
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from localcloud.ecs import rollout, services
 from localcloud.ecs.environment import LaunchError
 from localcloud.ecs.halt import bury, halt
-from localcloud.ecs.launch import Stopped, launch
+from localcloud.ecs.launch import FOLLOWERS, Stopped, launch
 from localcloud.ecs.tasks import Task, now
 from localcloud.ecs.watch import Events, look
 from localcloud.elb.targets import TARGETS
@@ -92,6 +92,8 @@ class Scheduler:
             self._wake.clear()
             try:
                 self._look(instance)
+                for follower in list(FOLLOWERS.values()):
+                    follower.flush()
                 with LOCK:
                     for backend in ecs_backends():
                         self._step(backend)
