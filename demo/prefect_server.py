@@ -93,7 +93,8 @@ class PrefectServer:
         return {
             pool: processes.start(
                 f"worker-{pool}",
-                [*PROGRAM, "worker", "start", "--pool", pool, "--name", pool],
+                # Below the application: on a small machine a starting run must not slow what serves.
+                ["nice", "-n", "5", *PROGRAM, "worker", "start", "--pool", pool, "--name", pool],
                 self.layout.run,
                 env,
             )
