@@ -80,7 +80,9 @@ def test_percentiles_are_those_of_the_client(world: Any, tmp_path: Path) -> None
 _STATS = ("p50", "p95", "p99", "p99.9", "Maximum", "Average")
 
 
-def test_requests_without_a_target_are_errors_of_the_load_balancer(world: Any, tmp_path: Path) -> None:
+def test_requests_without_a_target_are_errors_of_the_load_balancer_as_in_aws(
+    world: Any, tmp_path: Path
+) -> None:
     lb = world.balanced()
     begun = time.time()
     summary = run(Plan((lb.url + "/",), 50, 1), tmp_path / "load.jsonl")

@@ -137,14 +137,14 @@ def test_a_sick_container_is_replaced(world: Any) -> None:
     assert world.completed(service)["runningCount"] == 1
 
 
-def test_a_service_joins_only_target_groups_that_a_load_balancer_uses(world: Any) -> None:
+def test_a_service_joins_only_target_groups_that_a_load_balancer_uses_as_in_aws(world: Any) -> None:
     alone = world.group(world.name("alone"))
     for group, why in ((alone, "does not have an associated load balancer"), (alone + "0", "does not exist")):
         with pytest.raises(world.ecs.exceptions.InvalidParameterException, match=why):
             world.service(world.definition(), 1, group)
 
 
-def test_what_is_not_emulated_is_refused_and_leaves_nothing(world: Any) -> None:
+def test_what_is_not_emulated_is_refused_and_leaves_nothing_unlike_aws(world: Any) -> None:
     for extra in (
         {"deploymentConfiguration": {"strategy": "BLUE_GREEN"}},
         {"deploymentController": {"type": "CODE_DEPLOY"}},

@@ -121,7 +121,7 @@ def _decoded(token: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("env", "code"), [({}, 0), ({"DEAF": "1"}, 137)], ids=["drains", "deaf"])
-def test_a_stopped_task_gets_sigterm_and_only_a_deaf_one_is_killed(
+def test_a_stopped_task_gets_sigterm_and_only_a_deaf_one_is_killed_as_in_aws(
     world: Any, env: dict[str, str], code: int
 ) -> None:
     arn = world.run(world.definition(container={"stopTimeout": 2}, **env))

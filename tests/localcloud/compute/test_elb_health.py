@@ -31,7 +31,7 @@ def wait_for(lb: Any, state: str, colour: str = "blue") -> dict[str, str]:
     return health(lb, colour)
 
 
-def test_a_new_target_is_initial_until_it_passes_and_unhealthy_when_it_fails(
+def test_a_new_target_is_initial_until_it_passes_and_unhealthy_when_it_fails_as_in_aws(
     world: Any, upstream: Any
 ) -> None:
     lb, server = world.balanced(), upstream("1")
@@ -61,7 +61,7 @@ def test_a_target_of_a_group_that_no_rule_uses_is_unused(world: Any, upstream: A
     assert health(lb, "blue", Id="127.0.0.9", Port=1)["Reason"] == "Target.NotRegistered"
 
 
-def test_a_deregistered_target_drains_and_is_gone(world: Any, upstream: Any) -> None:
+def test_a_deregistered_target_drains_and_is_gone_as_in_aws(world: Any, upstream: Any) -> None:
     lb, server = world.balanced(), upstream("1")
     register(lb, server)
     wait_for(lb, "healthy")
@@ -77,7 +77,9 @@ def test_a_deregistered_target_drains_and_is_gone(world: Any, upstream: Any) -> 
         world.elb.deregister_targets(TargetGroupArn=lb.groups["blue"], Targets=[target])
 
 
-def test_a_target_that_went_away_answers_502_until_it_is_unhealthy(world: Any, upstream: Any) -> None:
+def test_a_target_that_went_away_answers_502_until_it_is_unhealthy_as_in_aws(
+    world: Any, upstream: Any
+) -> None:
     lb, gone, stays = world.balanced(), upstream("1"), upstream("2")
     register(lb, gone)
     register(lb, stays)

@@ -112,7 +112,7 @@ def test_weights_share_requests_and_zero_is_nothing(lb: Any) -> None:
     assert httpx.get(lb.url).status_code == 503
 
 
-def test_a_group_without_healthy_targets_keeps_its_share(lb: Any) -> None:
+def test_a_group_without_healthy_targets_keeps_its_share_as_in_aws(lb: Any) -> None:
     server = lb.servers["green"]
     target = {"Id": server.address, "Port": server.port}
     lb.world.elb.deregister_targets(TargetGroupArn=lb.groups["green"], Targets=[target])
