@@ -33,11 +33,12 @@ class Run:
     url: str
 
 
-def start(deployment: str, parameters: dict[str, Any], ui: str) -> Run:
-    """The deployment has a new run; a worker will take it."""
-    run = run_deployment(deployment, parameters=parameters, timeout=0, as_subflow=False)
-    if not isinstance(run, FlowRun):  # pragma: no cover - the signature also covers async callers
-        raise TypeError(f"{deployment}: {type(run)}")
+def start(flow: str, parameters: dict[str, Any], ui: str) -> Run:
+    """The flow's deployment has a new run; a worker will take it."""
+    name = f"{flow} {parameters['version']}"
+    run: Any = run_deployment(
+        f"{flow}/main", parameters=parameters, flow_run_name=name, timeout=0, as_subflow=False
+    )
     return Run(run.id, f"{ui}/runs/flow-run/{run.id}")
 
 

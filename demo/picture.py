@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
 from demo.load_records import Record
 
 COLOURS = ("#4c78a8", "#59a14f", "#e3a33b", "#9467bd", "#7f7f7f")
-FAILED = "#c0392b"
+RED, FAILED = "#c0392b", "failed"
 
 
 def draw(windows: dict[str, list[Record]], out: Path) -> None:
@@ -23,6 +24,8 @@ def draw(windows: dict[str, list[Record]], out: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
+    versions = sorted({_version(record) for records in windows.values() for record in records} - {FAILED})
+    paint = {FAILED: RED, **dict(zip(versions, itertools.cycle(COLOURS)))}
     figure, axes = plt.subplots(len(windows), 1, figsize=(10, 2.6 * len(windows)), squeeze=False)
     for axis, (title, records) in zip(axes[:, 0], windows.items(), strict=True):
         begun = min((int(record.start) for record in records), default=0)
@@ -32,7 +35,7 @@ def draw(windows: dict[str, list[Record]], out: Path) -> None:
             range(span),
             [[counts[second] for second in range(span)] for counts in groups.values()],
             labels=list(groups),
-            colors=[FAILED if name == "failed" else COLOURS[i % 5] for i, name in enumerate(groups)],
+            colors=[paint[name] for name in groups],
             linewidth=0,
         )
         failed = sum(record.failed for record in records)
@@ -49,6 +52,9 @@ def draw(windows: dict[str, list[Record]], out: Path) -> None:
 def _groups(records: list[Record], begun: int) -> dict[str, Counter[int]]:
     groups: dict[str, Counter[int]] = {}
     for record in records:
-        name = "failed" if record.failed else record.version.split("/")[-1]
-        groups.setdefault(name, Counter())[int(record.start) - begun] += 1
-    return dict(sorted(groups.items(), key=lambda item: (item[0] == "failed", item[0])))
+        groups.setdefault(_version(record), Counter())[int(record.start) - begun] += 1
+    return dict(sorted(groups.items(), key=lambda item: (item[0] == FAILED, item[0])))
+
+
+def _version(record: Record) -> str:
+    return FAILED if record.failed else record.version.split("/")[-1]

@@ -24,7 +24,7 @@ from tasks.ledger import list_releases
 RUN_S = 240.0
 FIRST, GOOD, BAD, NEVER = "1.0.0", "1.1.0", "1.2.0", "1.3.0"
 PATHS = ("/api/verifications", "/", "/version.json")
-FAULTS = {BAD: "errors:0.5,after=40@production", NEVER: "never_ready@production"}
+FAULTS = {BAD: "errors:0.5,after=20@production", NEVER: "never_ready@production"}
 """Both versions are sound in staging, or they would never come to production."""
 
 
@@ -94,11 +94,11 @@ class Demo:
     def _ci(self, version: str) -> Run:
         fault = FAULTS.get(version)
         arguments = {"APP_FAULT": fault} if fault else {}
-        return start("ci/main", {"version": version, "build_args": arguments}, self.endpoints["prefect_ui"])
+        return start("ci", {"version": version, "build_args": arguments}, self.endpoints["prefect_ui"])
 
     def _release(self, version: str) -> Run:
         asked = {"version": version, "requested_by": "the demo"}
-        return start("release/main", asked, self.endpoints["prefect_ui"])
+        return start("release", asked, self.endpoints["prefect_ui"])
 
     def _wait(self, run: Run, *, must_succeed: bool = True) -> Any:
         note = "looks right in staging"

@@ -16,8 +16,6 @@ from tasks.images import build_image, push_image, run_test_stage
 from tasks.scans import scan
 from tasks.sources import Source, locate_source
 
-BuildArgs = Annotated[dict[str, str], Field(description="Extra build arguments, e.g. for a variant")]
-
 
 @flow(
     name="ci",
@@ -27,16 +25,22 @@ BuildArgs = Annotated[dict[str, str], Field(description="Extra build arguments, 
     result_serializer="json",
 )
 def ci(
-    version: Annotated[str, Field(min_length=1, description="Version to build, e.g. 1.4.2; never reused")],
-    commit: Annotated[str, Field(description="Commit of the application, for the record")] = "",
-    services: Annotated[list[str], Field(description="Services to build; empty for all")] | None = None,
-    build_args: BuildArgs | None = None,
+    version: Annotated[str, Field(min_length=1)],
+    commit: str = "",
+    services: list[str] | None = None,
+    build_args: dict[str, str] | None = None,
 ) -> list[dict[str, str]]:
     """Build a version that can be released.
 
     When to run: for every commit that shall be releasable. What it changes: pushes one image a service to the
     registry, under a tag that is never reused. How to stop it: cancel it; a second run builds the same again.
     A failed test or a finding of a scanner stops it before anything is pushed.
+
+    Args:
+        version: Version to build, e.g. 1.4.2; never reused.
+        commit: Commit of the application, for the record.
+        services: Services to build; none named means all of them.
+        build_args: Further build arguments, e.g. for a variant.
     """
     platform = find_platform("production")
     names = services or list(platform.environment.services)

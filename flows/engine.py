@@ -52,10 +52,9 @@ def drive(release: Release, context: Context) -> Release:
 
 def _turn(release: Release, context: Context) -> tuple[Release, bool]:
     context.holding.check()
-    # Bookkeeping of the engine itself, not a step of the release: no task runs of their own.
-    release = read_release.fn(context.platform, release.release_id) or release
+    release = context.run.look(read_release, context.platform, release.release_id) or release
     step = next_step(
-        context.run(observe, context.platform, release), context.platform.environment, context.policy
+        context.run.look(observe, context.platform, release), context.platform.environment, context.policy
     )
     if isinstance(step, Done):
         return release, True
@@ -65,7 +64,7 @@ def _turn(release: Release, context: Context) -> tuple[Release, bool]:
     context.holding.check()
     log = StepLog(type(step).__name__, step.why, started, time.time())
     release = advance(release, step, effect, log)
-    write_release.fn(context.holding.lease, release)
+    context.run.look(write_release, context.holding.lease, release)
     return release, release.state is not State.IN_PROGRESS
 
 

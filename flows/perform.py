@@ -32,7 +32,6 @@ from tasks.ecs import describe_sides, register_task_definition, scale_side, star
 from tasks.ledger import record_last_good
 from tasks.metrics import read_samples
 from tasks.migrations import migrate
-from tasks.pause import pause
 from tasks.preflight import preflight
 from tasks.probes import send_probes
 from tasks.smoke import smoke_test
@@ -76,8 +75,8 @@ def perform(step: Step, release: Release, context: Context) -> Effect:  # noqa: 
             return Effect()
         case RecordLastGood():
             return _record_last_good(step, release, context)
-        case Wait(why=why):
-            run(pause, context.policy.poll_s, why)
+        case Wait():
+            time.sleep(context.policy.poll_s)
             return Effect()
         case Note(mark=mark):
             return _now(mark)
@@ -120,7 +119,7 @@ def _restore(step: Restore, context: Context) -> Effect:
 
 def _look(step: Look, release: Release, context: Context) -> Effect:
     platform, policy, run = context.platform, context.policy, context.run
-    run(pause, policy.look_s, step.why)
+    time.sleep(policy.look_s)
     if policy.probes_per_look:
         run.each(send_probes, [(platform, name, policy.probes_per_look) for name in step.services])
     samples = run(read_samples, platform, step.services, step.since, time.time())

@@ -17,14 +17,12 @@ from flows.runner import InPrefect
 from tasks.environments import find_platform
 from tasks.images import resolve_image
 
-Version = Annotated[str, Field(min_length=1, description="Version to release, as CI pushed it, e.g. 1.4.2")]
-Services = Annotated[list[str], Field(description="Services to release; empty for all of them")]
-RequestedBy = Annotated[str, Field(description="Who asks for it; goes into the ledger")]
+Version = Annotated[str, Field(min_length=1)]
 
 
 @flow(name="release", flow_run_name="release {version}", persist_result=True, result_serializer="json")
 def release(
-    version: Version, services: Services | None = None, requested_by: RequestedBy = "", commit: str = ""
+    version: Version, services: list[str] | None = None, requested_by: str = "", commit: str = ""
 ) -> RunState[Any]:
     """Release a version to staging and, after the gate, to production.
 
@@ -32,6 +30,12 @@ def release(
     production, by moving traffic in steps while both versions run. How to stop it: run `rollback`; cancelling
     or killing this run loses nothing, the next release or rollback goes on from what it sees. How to undo it:
     run `rollback`. A version that answers errors, is slow or never becomes healthy takes itself back.
+
+    Args:
+        version: Version to release, as CI pushed it, e.g. 1.4.2.
+        services: Services to release; none named means all of them.
+        requested_by: Who asks for it; goes into the ledger and the report.
+        commit: Commit of the application, for the report.
     """
     run, watch = InPrefect(), Progress()
     staging, production = run(find_platform, "staging"), run(find_platform, "production")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State as RunState
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from decisions.release import State
 from flows.publish import Progress, publish_release
@@ -18,10 +17,7 @@ from tasks.environments import find_platform
 
 @flow(name="rollback", flow_run_name="rollback {environment}", result_serializer="json")
 def rollback(
-    environment: Annotated[
-        Literal["production", "staging"], Field(description="Where to go back")
-    ] = "production",
-    requested_by: Annotated[str, Field(description="Who asks for it; goes into the ledger")] = "",
+    environment: Literal["production", "staging"] = "production", requested_by: str = ""
 ) -> RunState[Any]:
     """Go back to the last good version.
 
@@ -29,6 +25,10 @@ def rollback(
     takes it back, or releases last good again; the database is left alone. How to stop it: nothing is lost by
     cancelling it, but then run it again. How to undo it: release the version you want. When Prefect itself is
     down, `python -m flows rollback` does the same from a shell.
+
+    Args:
+        environment: Where to go back.
+        requested_by: Who asks for it; goes into the ledger and the report.
     """
     run = InPrefect()
     platform = run(find_platform, environment)

@@ -20,6 +20,9 @@ class Runner(Protocol):
     def each(self, task: Task[..., R], calls: Iterable[tuple[Any, ...]]) -> list[R]:
         """The task called with each of the argument tuples at the same time; the first error is raised."""
 
+    def look(self, task: Task[..., R], *arguments: Any) -> R:
+        """What a task that only reads returns, without a place of its own in the run's history."""
+
 
 class InPrefect:
     """Every call is a task run of the current flow run, with its own name, log, retries and state."""
@@ -35,6 +38,10 @@ class InPrefect:
             future.wait()
         return [future.result() for future in futures]
 
+    def look(self, task: Task[..., R], *arguments: Any) -> R:
+        """No task run: hundreds of observations would hide the dozen steps that were taken."""
+        return task.fn(*arguments)
+
 
 class InShell:
     """No Prefect API is needed: the emergency path."""
@@ -49,3 +56,7 @@ class InShell:
         with ThreadPoolExecutor(max_workers=max(1, min(8, len(listed)))) as pool:
             futures = [pool.submit(task.fn, *arguments) for arguments in listed]
         return [future.result() for future in futures]
+
+    def look(self, task: Task[..., R], *arguments: Any) -> R:
+        """The same as a call."""
+        return task.fn(*arguments)

@@ -14,7 +14,6 @@ from tasks.ecs import describe_sides
 from tasks.environments import Platform
 from tasks.lease import acquire_lease
 from tasks.ledger import find_in_progress, list_releases, read_last_good, read_release, request_abort
-from tasks.pause import pause
 from tasks.traffic import read_weights
 
 
@@ -68,7 +67,7 @@ def _stop(platform: Platform, under_way: Release, asked_by: str, run: Runner, wa
                 return record
             if time.time() > give_up:
                 raise
-            run(pause, policy.poll_s, "whoever drives the release takes it back")
+            time.sleep(policy.poll_s)  # whoever drives the release takes it back
         else:
             record = run(read_release, platform, under_way.release_id) or under_way
             return take_over(platform, lease, record, run, watch)

@@ -1,5 +1,6 @@
 """The flows as Prefect runs them, against a real Prefect server; only AWS is acted."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,6 @@ from flows.delivery import Order, deliver
 from flows.gate import UatDecision
 from flows.runner import InPrefect, InShell
 from tasks.ledger import list_releases
-from tasks.pause import pause
 from tasks.topology import Platform
 
 VERSIONS = {"1": OLD, "2": NEW}
@@ -149,14 +149,19 @@ def test_both_ways_to_call_tasks_return_results_in_order_and_raise_errors(runner
     from prefect import flow, task  # noqa: PLC0415
 
     @task
+    def echo(wait_s: float, text: str) -> str:
+        time.sleep(wait_s)
+        return text
+
+    @task
     def fail(text: str) -> None:
         raise DeliveryError("here", text)
 
     @flow
     def use() -> list[str]:
-        assert runner(pause, 0.0, "a") == "a"
+        assert runner(echo, 0.0, "a") == runner.look(echo, 0.0, "a") == "a"
         with pytest.raises(DeliveryError, match="boom"):
             runner.each(fail, [("boom",)])
-        return list(runner.each(pause, [(0.01, "b"), (0.0, "c")]))
+        return list(runner.each(echo, [(0.01, "b"), (0.0, "c")]))
 
     assert use() == ["b", "c"]

@@ -46,7 +46,8 @@ class ActedClock:
         return self.world.now
 
     def sleep(self, seconds: float) -> None:
-        self.world.now += seconds
+        self.world.now += max(seconds, 0.1)
+        self.world._pass_time()
 
 
 class ActedRunner:
@@ -78,6 +79,9 @@ class ActedRunner:
 
     def each(self, task: Any, calls: Iterable[tuple[Any, ...]]) -> list[Any]:
         return [self(task, *arguments) for arguments in calls]
+
+    def look(self, task: Any, *arguments: Any) -> Any:
+        return self(task, *arguments)
 
     def _perform(self, task: Any, name: str, arguments: tuple[Any, ...]) -> Any:
         if task in LEDGER:
@@ -134,10 +138,6 @@ class ActedRunner:
 
     def _read_weights(self, platform: Platform, name: str) -> dict[Colour, int]:
         return self.world.weights(name)
-
-    def _pause(self, seconds: float, why: str) -> None:
-        self.world.now += max(seconds, 0.1)
-        self.world._pass_time()
 
     def _put(self, name: str, colour: Colour, **changes: Any) -> None:
         self.world._put(name, colour, **changes)

@@ -9,7 +9,6 @@ from prefect.cache_policies import NO_CACHE
 from decisions.errors import CloudUnavailable, NotFound
 from tasks import ecs, images, ledger, metrics, migrations, observation, traffic
 from tasks.effect import effect, worth_repeating
-from tasks.pause import pause
 
 
 def ended(error: Exception | None) -> Any:
@@ -57,9 +56,6 @@ def test_an_effect_is_never_cached_nor_stored_and_works_without_a_server() -> No
 def test_every_public_effect_says_why_a_second_call_is_safe(task: Any) -> None:
     assert "Safe to repeat:" in task.fn.__doc__
 
-
-def test_a_pause_is_as_long_as_asked_but_never_longer_than_an_hour() -> None:
-    assert pause.fn(-1, "tea") == "tea"
 
 
 def test_importing_the_tasks_imports_nothing_heavy() -> None:

@@ -43,7 +43,7 @@ def test_the_overlay_replaces_what_it_names_and_keeps_the_rest(monkeypatch: pyte
     local = read_environment("production")
     monkeypatch.setenv("DELIVERY_OVERLAY", "")
     real = read_environment("production")
-    assert (local.policy.bake_s, real.policy.bake_s) == (4, 300)
+    assert (local.policy.bake_s, real.policy.bake_s) == (3, 300)
     assert local.policy.max_error_rate == real.policy.max_error_rate
     assert real.services["backend"].scaling is not None
     assert real.services["backend"].scaling.min_instances == 3
@@ -101,7 +101,7 @@ def test_a_wrong_value_of_the_overlay_is_told_with_the_overlay(copies: Path) -> 
 def test_several_wrong_values_are_all_located(copies: Path) -> None:
     change(copies / "production.toml", 'region = "eu-central-1"', 'region = "moon"')
     change(copies / "production.toml", "bake_s = 300", "bake_s = 'long'")
-    change(copies / "production.local.toml", "bake_s = 4\n", "")
+    change(copies / "production.local.toml", "bake_s = 3\n", "")
     with pytest.raises(BadConfiguration, match=r"region.*and 1 more: production\.toml line \d+"):
         read_environment("production")
 
