@@ -26,5 +26,5 @@ check lint quiet $bin/ruff check -q .
 check format $bin/ruff format -q --check .
 check types $bin/mypy --no-error-summary
 check imports quiet $bin/lint-imports --no-logo
-check tests $bin/python -m pytest -q -n auto --dist loadfile -m "not docker" --durations=5 --durations-min=2
+check tests $bin/python -m pytest -q -n 3 --dist loadfile -m "not docker" --durations=5 --durations-min=2
 [ ${#failed[@]} -eq 0 ] || { printf 'make check: failed: %s\n' "${failed[*]}" >&2; exit 1; }

@@ -54,7 +54,7 @@ def site() -> Iterator[Site]:
         def log_message(self, *arguments: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     here.url = f"http://127.0.0.1:{server.server_address[1]}"  # type: ignore[attr-defined]
     yield here
