@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from acted_world import ActedClock, ActedRunner
 from acted_world import platform as make_platform
@@ -19,9 +18,8 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    aws.forget_clients()
     with mock_aws():
-        boto3.client("dynamodb").create_table(
+        aws.client("dynamodb").create_table(
             TableName="ledger",
             KeySchema=[
                 {"AttributeName": "pk", "KeyType": "HASH"},
@@ -34,7 +32,6 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield
-    aws.forget_clients()
 
 
 @pytest.fixture

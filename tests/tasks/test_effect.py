@@ -57,7 +57,6 @@ def test_every_public_effect_says_why_a_second_call_is_safe(task: Any) -> None:
     assert "Safe to repeat:" in task.fn.__doc__
 
 
-
 def test_importing_the_tasks_imports_nothing_heavy() -> None:
     heavy = "{'docker', 'scipy.stats', 'moto', 'great_expectations'}"
     code = (
