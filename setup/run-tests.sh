@@ -15,7 +15,7 @@ rm -f .local/coverage/data*
 
 status=0
 timeout --foreground --signal=INT --kill-after=120 "$limit_s" \
-    .venv/bin/python -m pytest --cov --cov-report=term --durations=15 2>&1 | tee -i "$log" || status=$?
+    .venv/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --durations=15 2>&1 | tee -i "$log" || status=$?
 [ "$status" != 124 ] || printf 'error: tests: not done after %s s; pytest was interrupted; see %s\n' "$limit_s" "$log" >&2
 .venv/bin/python -m demo.leftovers check "$before" || status=1
 [ "$status" = 0 ] || printf 'tests: logs are in %s/.local (pytest: %s)\n' "$PWD" "$log" >&2

@@ -59,11 +59,8 @@ def _files(name: str) -> list[Path]:
 
 
 def _bad(error: ValidationError, files: list[Path]) -> BadConfiguration:
-    problems = error.errors()
-    first, *others = (_problem(problem, files) for problem in problems)
-    seen = first[1] + (
-        f" (and {len(others)} more: {', '.join(where for where, _ in others)})" if others else ""
-    )
+    first, *others = (_problem(problem, files) for problem in error.errors())
+    seen = "; ".join([first[1], *(f"{where}: {what}" for where, what in others)])
     return BadConfiguration(first[0], seen, do=f"correct {files[0].parent / first[0].split()[0]}")
 
 
@@ -72,6 +69,7 @@ def _problem(problem: ErrorDetails, files: list[Path]) -> tuple[str, str]:
     # The overlay is laid last: where both have the key, its value is the one that was refused.
     candidates = [(toml_file.line_of(path, location), path) for path in reversed(files)]
     (line, _), path = max(candidates, key=lambda found: found[0][1])
+    path = path if line else files[0]
     where = path.name + (f" line {line}" if line else "")
     key = ".".join(str(part) for part in location) or "the whole file"
     given = "" if problem["type"] == "missing" or not location else f", got {problem['input']!r}"

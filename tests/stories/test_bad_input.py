@@ -34,7 +34,7 @@ def test_unknown_names_are_refused_with_2_and_the_known_ones(here: Town, words: 
     [
         ("[database]", "[database", "line"),
         ('region = "eu-central-1"', 'reigon = "eu-central-1"', "reigon"),
-        ("min_instances = 2", "min_instances = 0", "min_instances"),
+        ("max_instances = 10", "max_instances = 0", "max_instances"),
     ],
 )
 def test_a_bad_environment_file_is_refused_with_file_key_and_line(

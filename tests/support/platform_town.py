@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +34,8 @@ poll_s = 0.2
 lease_s = 3
 metrics_period_s = 1
 metrics_delay_s = 1
-min_requests = 15
+min_requests = 5
+inconclusive_looks = 10
 probes_per_look = 10
 [services.backend.scaling]
 min_instances = 1
@@ -102,6 +107,10 @@ class Town:
             platform = find_platform.fn("production")
             return {name: {**read_weights.fn(platform, name)} for name in platform.services}
 
+    def serving_version(self) -> str:
+        """What production's last good is."""
+        return str(self.ledger("read_last_good")["backend"].image.version)
+
     def ledger(self, task: str, *arguments: Any) -> Any:
         """What a reading task of the ledger says about production."""
         from tasks import ledger  # noqa: PLC0415
@@ -118,15 +127,24 @@ def town(folder: Path) -> Iterator[Town]:
     shutil.copytree(ROOT / "deployments" / "environments", environments)
     for name in ("staging", "production"):
         (environments / f"{name}.quick.toml").write_text(QUICK)
-    block = 120 + os.getpid() % 60
+    block = _free_block()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
-    here = Town(f"t-stories-{os.getpid()}", block, folder, {**kept, **_variables(block, environments)})
+    here = Town(f"t-{uuid.uuid4().hex[:8]}", block, folder, {**kept, **_variables(block, environments)})
     started = here.cloud("up")
     try:
         assert started.returncode == 0, started.stderr
         yield here
     finally:
         here.cloud("down")
+
+
+def _free_block() -> int:
+    """A loopback block that no local cloud of this machine has (it claims its own by this name)."""
+    for block in random.sample(range(120, 200), 80):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as claim:
+            claim.bind(f"\0localcloud/block/{block}")
+            return block
+    raise AssertionError("no free block from 120 to 199")
 
 
 def _variables(block: int, environments: Path) -> Mapping[str, str]:
