@@ -127,7 +127,7 @@ def town(folder: Path) -> Iterator[Town]:
     shutil.copytree(ROOT / "deployments" / "environments", environments)
     for name in ("staging", "production"):
         (environments / f"{name}.quick.toml").write_text(QUICK)
-    block = _free_block()
+    block = free_block()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
     here = Town(f"t-{uuid.uuid4().hex[:8]}", block, folder, {**kept, **_variables(block, environments)})
     started = here.cloud("up")
@@ -138,7 +138,7 @@ def town(folder: Path) -> Iterator[Town]:
         here.cloud("down")
 
 
-def _free_block() -> int:
+def free_block() -> int:
     """A loopback block that no local cloud of this machine has (it claims its own by this name)."""
     for block in random.sample(range(120, 200), 80):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as claim:
