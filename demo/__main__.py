@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -52,6 +53,7 @@ def up(
     for what, where in endpoints.items():
         table.add_row(what, where)
     Console(highlight=False).print(table)
+    say('for this shell: eval "$(.venv/bin/python -m demo env)", then .venv/bin/python -m flows status')
 
 
 @app.command()
@@ -65,8 +67,17 @@ def down(*, name: Name = DEFAULT.name, block: Block = DEFAULT.block, home: Home 
 @app.command()
 def demo(*, name: Name = DEFAULT.name, block: Block = DEFAULT.block, home: Home = DEFAULT.home) -> None:
     """The main job, told once with real parts; KEEP=1 leaves the stack running."""
-    held = run_demo(Layout(name, block, home.resolve()), say, keep=os.environ.get("KEEP") == "1")
+    layout = Layout(name, block, home.resolve())
+    with console.status("starting the stack") as status:
+        held = run_demo(layout, say, status.update, keep=os.environ.get("KEEP") == "1")
     raise typer.Exit(0 if held else 1)
+
+
+@app.command()
+def env(*, name: Name = DEFAULT.name, block: Block = DEFAULT.block, home: Home = DEFAULT.home) -> None:
+    """Print what a shell needs to speak to the stack: `eval "$(python -m demo env)"`."""
+    for variable, value in Layout(name, block, home.resolve()).environment().items():
+        typer.echo(f"export {variable}={shlex.quote(value)}")
 
 
 def _interrupted(number: int, _: FrameType | None) -> None:

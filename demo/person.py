@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -42,13 +43,14 @@ def start(flow: str, parameters: dict[str, Any], ui: str) -> Run:
     return Run(run.id, f"{ui}/runs/flow-run/{run.id}")
 
 
-def wait_until_over(run: Run, say: Say, timeout_s: float, *, note: str = "") -> FlowRun:
+def wait_until_over(run: Run, say: Say, timeout_s: float, watch: Callable[[], None], note: str) -> FlowRun:
     """The run is over. Where it waits at the gate, the approver answers as the UI's form would.
 
     Args:
         run: Which one.
         say: Told of every change of state.
         timeout_s: How long it may take.
+        watch: Called every POLL_S.
         note: What the approver writes.
 
     Raises:
@@ -57,6 +59,7 @@ def wait_until_over(run: Run, say: Say, timeout_s: float, *, note: str = "") -> 
     ends, state, outages = time.monotonic() + timeout_s, "", 0
     with get_client(sync_client=True) as client:
         while time.monotonic() < ends:
+            watch()
             try:
                 seen = client.read_flow_run(run.id)
                 outages = 0

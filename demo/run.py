@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
@@ -14,12 +15,13 @@ from demo.stack import Stack
 from demo.waiting import Say
 
 
-def run_demo(layout: Layout, say: Say, *, keep: bool) -> bool:
+def run_demo(layout: Layout, say: Say, show: Callable[[str], None], *, keep: bool) -> bool:
     """The story was told and `report.json`, `report.md` and `requests.png` are in `<home>/demo`.
 
     Args:
         layout: Of the stack; one that is up is taken down first, so that every telling starts from nothing.
         say: Told of each thing that became true.
+        show: Shows the line that changes meanwhile.
         keep: Leave the stack running, to look around in it.
 
     Returns:
@@ -39,7 +41,7 @@ def run_demo(layout: Layout, say: Say, *, keep: bool) -> bool:
         endpoints = stack.up()
         from demo.story import Demo  # noqa: PLC0415  # Prefect reads its environment when it is imported
 
-        report = Demo(endpoints, layout.home / "demo", say).tell(began)
+        report = Demo(endpoints, layout.home / "demo", say, show).tell(began)
     finally:
         if not keep:
             say("stopping the stack")

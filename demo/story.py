@@ -11,6 +11,7 @@ from typing import Any
 
 from decisions.errors import StepFailed
 from decisions.release import Release
+from demo.live import Show, Watch
 from demo.load_records import Record
 from demo.person import Run, start, wait_until_over
 from demo.picture import draw
@@ -36,11 +37,13 @@ class Demo:
         endpoints: Of the stack that is up.
         folder: Where records, report and picture go.
         say: Told of each thing that became true.
+        show: Shows the line that changes meanwhile.
     """
 
     endpoints: dict[str, str]
     folder: Path
     say: Say
+    show: Show
     took_s: dict[str, float] = field(default_factory=dict)
     traffic: dict[str, list[Record]] = field(default_factory=dict)
 
@@ -51,11 +54,13 @@ class Demo:
             began: Monotonic seconds at which the set-up began.
         """
         with self._timed("first version: ci"):
-            self._wait(self._ci(FIRST))
+            self._wait(self._ci(FIRST), Watch(FIRST, (), self.show))
         with self._timed("next versions: ci, and the first release"):
             building = {version: self._ci(version) for version in (GOOD, BAD, NEVER)}
-            self._wait(self._release(FIRST))
-            images = {version: self._wait(run) for version, run in building.items()}
+            self._wait(self._release(FIRST), Watch(FIRST, (), self.show))
+            images = {
+                version: self._wait(run, Watch(version, (), self.show)) for version, run in building.items()
+            }
         good = self._told("good", GOOD)
         bad = self._told("bad", BAD)
         never = self._told("never ready", NEVER)
@@ -82,7 +87,8 @@ class Demo:
         with self._timed(f"{name} release"):
             with steady_load(urls, self.folder, name.replace(" ", "_")) as traffic:
                 run = self._release(version)
-                self._wait(run, must_succeed=name == "good")
+                files = tuple(client.out for client in traffic.clients.values())
+                self._wait(run, Watch(version, files, self.show), must_succeed=name == "good")
             self.traffic[name] = traffic.records()
         told = story(self._record(version), self.traffic[name], traffic.summaries(), run.url)
         self.say(
@@ -100,9 +106,8 @@ class Demo:
         asked = {"version": version, "requested_by": "the demo"}
         return start("release", asked, self.endpoints["prefect_ui"])
 
-    def _wait(self, run: Run, *, must_succeed: bool = True) -> Any:
-        note = "looks right in staging"
-        over = wait_until_over(run, self.say, RUN_S, note=note)
+    def _wait(self, run: Run, watch: Watch, *, must_succeed: bool = True) -> Any:
+        over = wait_until_over(run, self.say, RUN_S, watch, "looks right in staging")
         if must_succeed and over.state is not None and not over.state.is_completed():
             raise StepFailed(over.name, f"{over.state.name}: {over.state.message}", "the run stays", run.url)
         return over

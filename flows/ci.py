@@ -12,7 +12,7 @@ from pydantic import Field
 
 from decisions.release import Image
 from tasks.environments import Platform, find_platform
-from tasks.images import build_image, push_image, run_test_stage
+from tasks.images import build_image, push_image, remove_leftovers, run_test_stage
 from tasks.scans import scan
 from tasks.sources import Source, locate_source
 
@@ -46,7 +46,9 @@ def ci(
     names = services or list(platform.environment.services)
     sources = {name: locate_source(platform.environment, name) for name in names}
     under_way = [_deliver(platform, sources[name], version, build_args or {}) for name in names]
-    return _publish([_image(steps) for steps in under_way], commit)
+    images = [_image(steps) for steps in under_way]
+    remove_leftovers()
+    return _publish(images, commit)
 
 
 def _deliver(

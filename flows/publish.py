@@ -58,6 +58,8 @@ def publish_release(platform: Platform, release: Release, commit: str = "") -> N
     )
     create_table_artifact(table(release), key=key(f"steps-{name}"), description=f"Steps of {release.version}")
     create_link_artifact(platform.url, link_text=f"{name} serves here", key=key(f"serves-{name}"))
+    if grafana := platform.environment.monitoring.grafana_url:
+        create_link_artifact(grafana, link_text=f"{name} in Grafana", key=key(f"grafana-{name}"))
     for image in release.images:
         uri = f"https://{image.repository}@{image.digest}"
         create_link_artifact(

@@ -126,6 +126,7 @@ def test_ci_pushes_every_service_once_it_is_tested_scanned_and_built(
 
         monkeypatch.setattr(getattr(ci_module, task), "fn", acted_task)
 
+    monkeypatch.setattr(ci_module.remove_leftovers, "fn", lambda: 0)
     act("run_test_stage", lambda source: "tested")
     act("scan", lambda source: "clean")
     act("build_image", lambda source, version, arguments: f"sha256:{source.service}")
