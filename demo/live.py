@@ -59,6 +59,7 @@ class Watch:
     _shown: float = 0.0
 
     def __post_init__(self) -> None:
+        """A tail a file."""
         self._tails = [Tail(path) for path in self.files]
 
     def __call__(self) -> None:
