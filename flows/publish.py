@@ -27,6 +27,9 @@ class Progress:
 
     def __init__(self) -> None:
         self._artifact: Any = None
+        # PREFECT_LOGGING_EXTRA_LOGGERS brings our loggers to the UI, but leaves them at the root's WARNING.
+        for name in ("flows", "tasks"):
+            logging.getLogger(name).setLevel(logging.INFO)
 
     def __call__(self, release: Release, step: Step) -> None:
         """Told of a step before it is performed."""

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from decisions.errors import StepFailed
@@ -101,5 +102,12 @@ def remove_leftovers(keep_hours: int = 24) -> int:
     """
     filters = {"dangling": True, "label": _LABEL, "until": f"{keep_hours}h"}
     with engine("removing leftovers of builds") as docker:
-        pruned = docker.images.prune(filters=filters)
+        from docker.errors import APIError  # noqa: PLC0415 - costs time, and only ci needs it
+
+        try:
+            pruned = docker.images.prune(filters=filters)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            return 0  # another run is removing them at this moment
     return int(pruned.get("SpaceReclaimed", 0))

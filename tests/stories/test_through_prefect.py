@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 from platform_town import ROOT, free_block
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.flow_runs import resume_flow_run
@@ -101,6 +102,10 @@ def test_the_gate_asks_again_until_an_approver_answers_and_the_ledger_knows_who(
     wait_for(run, "Completed")
     record = newest()
     assert (record.version, record.state) == ("1.1.0", State.SUCCEEDED)
+    with get_client(sync_client=True) as client:
+        only = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+        told = [log.message for log in client.read_logs(only, limit=200) if log.name == "flows.publish"]
+    assert any("production 1.1.0: backend, web: 0 % → 5 % of traffic" in message for message in told)
     assert record.approval is not None
     assert (record.approval.approver, record.approval.note) == (ANA.approver, "tested on Android")
 

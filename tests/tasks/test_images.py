@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from moto_platform import push
+from requests import Response
 
 from decisions.errors import BadConfiguration, NotFound, Refused, StepFailed
 from tasks import building, pushing
@@ -29,6 +30,7 @@ class Engine:
         self.asked: dict[str, Any] = {}
         self.known = {"sha256:config"}
         self.pushed: list[str] = []
+        self.refuses_with = 0
 
     def build(self, **arguments: Any) -> Iterator[dict[str, Any]]:
         self.asked = arguments
@@ -51,6 +53,10 @@ class Engine:
 
     def prune(self, filters: dict[str, Any]) -> dict[str, Any]:
         self.asked = filters
+        if self.refuses_with:
+            answer = Response()
+            answer.status_code = self.refuses_with
+            raise APIError("no", response=answer)
         return {"ImagesDeleted": None, "SpaceReclaimed": 7}
 
 
@@ -165,6 +171,14 @@ def test_a_registry_that_shows_another_digest_than_was_pushed_is_not_believed(
 def test_only_untagged_images_of_our_own_builds_are_removed(docker: Engine) -> None:
     assert remove_leftovers.fn(1) == 7
     assert docker.asked == {"dangling": True, "label": "delivery.build", "until": "1h"}
+
+
+def test_leftovers_that_another_run_is_removing_are_left_to_it(docker: Engine) -> None:
+    docker.refuses_with = 409
+    assert remove_leftovers.fn(1) == 0
+    docker.refuses_with = 500
+    with pytest.raises(APIError):
+        remove_leftovers.fn(1)
 
 
 def test_a_machine_without_docker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
