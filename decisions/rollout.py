@@ -10,16 +10,12 @@ Marks in the release record are facts that AWS cannot show afterwards:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from decisions.environment import Environment, ReleasePolicy
 from decisions.release import Observation, State
 from decisions.rollout_back import BACK
 from decisions.rollout_forward import FORWARD
 from decisions.steps import Done, Finish, Step
 from decisions.view import View
-
-Row = Callable[[View], Step | None]
 
 
 def next_step(seen: Observation, environment: Environment, policy: ReleasePolicy | None = None) -> Step:

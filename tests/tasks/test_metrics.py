@@ -68,10 +68,11 @@ def test_only_whole_periods_that_are_complete_are_asked_for(minutes: Platform, s
     stubber.add_response(
         "get_metric_data",
         results,
-        # 999,460 is a minute's begin; 1,000,000 - 120 lies within the minute from 999,840.
+        # 999,480 is a minute's begin; 1,000,000 - 120 lies within the minute from 999,840.
         {"MetricDataQueries": ANY, "StartTime": at(999_480)[0], "EndTime": at(999_840)[0]},
     )
-    read_samples.fn(minutes, ["web"], 999_421.0, NOW)
+    samples = read_samples.fn(minutes, ["web"], 999_421.0, NOW)
+    assert samples["web"]["blue"] == Sample(0, 0, None)
 
 
 def test_a_window_without_a_whole_period_is_empty(minutes: Platform) -> None:
@@ -145,7 +146,8 @@ def test_recent_requests_of_short_periods_cover_three_seconds(fixed_clock: None,
         {"MetricDataResults": [series(number, {}) for number in range(4)]},
         {"MetricDataQueries": ANY, "StartTime": at(NOW - 5)[0], "EndTime": at(NOW - 2)[0]},
     )
-    recent_requests.fn(with_policy(imagined(), metrics_period_s=1, metrics_delay_s=1.5))
+    recent = recent_requests.fn(with_policy(imagined(), metrics_period_s=1, metrics_delay_s=1.5))
+    assert set(recent.values()) == {0}
 
 
 def test_what_was_put_is_what_is_read(platform: Platform) -> None:
